@@ -1,0 +1,91 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Boots Debian's own kernel in QEMU and runs a test in it.
+#
+#   guest.sh [-k 6.1|6.12|7.3] [-s CPUS] [-m MEGABYTES] [-t SECONDS] [-a KERNEL-ARGUMENTS]
+#	-i INDIR -o OUTDIR
+#
+# INDIR is copied to /in of the guest, /in/run.sh is run there as root with
+#	IN=/in	OUT=/out	LAB=qemu (or uml)
+# and loopback up; debugfs, tracefs, bpffs and cgroup2 mounted; no other network.
+# Its output appears here while it runs. Afterwards OUTDIR holds what it left in $OUT, and
+#	rc		its exit status
+#	dmesg.txt	the kernel log since it began
+#	console.txt	the kernel's console since power-on
+# Exit status: that of run.sh; 124 if it took longer than SECONDS (300), 125 if the guest
+# died without a verdict.
+#
+# KVM is used where this very kernel was seen to boot under it (tried once per boot of this
+# machine), else TCG. XA_ACCEL=kvm or tcg decides otherwise, XA_OUT_MB=512 bounds /out,
+# XA_QEMU_ARGS adds arguments for QEMU.
+
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+
+# QEMU 7.2 without KVM emulates cmpxchg16b wrongly enough to crash Linux 6.12.
+TCG_CPU=max,cx16=off
+
+disk() { # disk ROLE FILE OPTION
+	printf '%s\n' -drive "if=none,id=$1,format=raw,file=$2,$3" \
+		-device "virtio-blk-pci,drive=$1,serial=$1"
+}
+
+# qemu ACCEL ARG...: the machine without its disks.
+qemu() {
+	local accel=$1 cpu=$TCG_CPU
+	shift
+	if [ "$accel" = kvm ]; then
+		cpu=host
+	else
+		accel=tcg,thread=multi
+	fi
+	QEMU=(nice qemu-system-x86_64 -accel "$accel" -cpu "$cpu" -nodefaults -nographic -no-reboot
+		-device virtio-rng-pci "$@")
+}
+
+# kvm_boots: does a stock kernel reach the initial ramdisk under KVM? Remembered until this
+# machine boots again: a present /dev/kvm says little where machines are nested.
+kvm_boots() {
+	local memory lock
+	[ -r /dev/kvm ] && [ -w /dev/kvm ] || return 1
+	mkdir -p "$XA_CACHE/kvm"
+	memory=$XA_CACHE/kvm/$(cat /proc/sys/kernel/random/boot_id)
+	exec {lock}>"$XA_CACHE/kvm/lock"
+	flock "$lock"
+	if [ ! -s "$memory" ]; then
+		say "trying KVM with a stock kernel (at most 20 s)"
+		qemu kvm -m 512 -serial stdio -kernel "$K/vmlinuz" -initrd "$K/initrd" \
+			-append "console=ttyS0 panic=-1 xa_probe=1"
+		if run_bounded 20 "${QEMU[@]}" </dev/null 2>/dev/null | grep -q 'lab: alive'; then
+			echo yes >"$memory"
+		else
+			echo no >"$memory"
+		fi
+	fi
+	exec {lock}>&-
+	[ "$(cat "$memory")" = yes ]
+}
+
+KERNEL=6.1 CPUS=2 MEM=1024 LIMIT=300 APPEND=''
+lab_options "$@"
+need_pkgs qemu-system-x86
+K=$("$XA_TOP/scripts/lab/kernel.sh" "$KERNEL")
+root=$("$XA_TOP/scripts/lab/rootfs.sh")
+accel=${XA_ACCEL:-}
+[ -n "$accel" ] || accel=$(kvm_boots && echo kvm || echo tcg)
+lab_prepare
+BOOT_ALLOWANCE=90
+mapfile -t disks < <(
+	disk root "$root" readonly=on
+	disk modules "$K/modules.sqfs" readonly=on
+	disk in "$WORK/in.tar" readonly=on
+	disk out "$WORK/out.tar" cache=unsafe
+)
+# Two serial lines: the kernel's console goes to a file, the output of run.sh to us.
+# shellcheck disable=SC2086  # a list of words
+qemu "$accel" -m "$MEM" -smp "$CPUS" -serial "file:$OUTDIR/console.txt" -serial stdio \
+	"${disks[@]}" -kernel "$K/vmlinuz" -initrd "$K/initrd" ${XA_QEMU_ARGS:-} \
+	-append "console=ttyS0 panic=-1 quiet log_buf_len=4M xa_lab=qemu xa_tty=ttyS1 xa_limit=$LIMIT $APPEND"
+lab_boot "${QEMU[@]}"
+lab_verdict

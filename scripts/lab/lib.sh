@@ -1,0 +1,348 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# What the labs share. Source it:  . scripts/lab/lib.sh
+#
+# The cache holds everything that is fetched or built and does not depend on this tree:
+# guest roots, kernels, UML builds. Each entry is a directory named after its inputs, and is
+# complete exactly if it holds a file .done (see cached()), so whatever was killed half-way
+# is made anew.
+
+XA_TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
+XA_CACHE=${XFRM_ACCEL_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/xfrm_accel}
+mkdir -p "$XA_CACHE"
+XA_CACHE=$(cd "$XA_CACHE" && pwd -P)
+export XA_TOP XA_CACHE
+
+# dpkg's tools and depmod live in sbin, which a user's PATH need not name.
+PATH=$PATH:/usr/sbin:/sbin
+export LC_ALL=C.UTF-8
+
+# Progress goes to stderr: the stdout of these scripts is their answer.
+say() { printf '%s\n' "$*" >&2; }
+die() { say "${0##*/}: $*"; exit 1; }
+
+as_root() {
+	if [ "$(id -u)" = 0 ]; then
+		"$@"
+	else
+		sudo -- "$@"
+	fi
+}
+
+# quietly CMD...: runs CMD, and shows what it printed only if it failed.
+quietly() {
+	local log rc=0
+	log=$(mktemp)
+	"$@" >"$log" 2>&1 </dev/null || rc=$?
+	if [ $rc != 0 ]; then
+		say "failed ($rc): $*"
+		tail -n 40 "$log" >&2
+	fi
+	rm -f "$log"
+	return $rc
+}
+
+# with_progress WHAT COUNT-COMMAND CMD...: runs CMD quietly; every 20 s a line with the time
+# spent and what COUNT-COMMAND (a shell command; empty for none) prints.
+with_progress() {
+	local what=$1 count=$2 begin=$SECONDS child rc=0 ticker
+	shift 2
+	quietly "$@" &
+	child=$!
+	(
+		# The sleep is killed with its subshell: no straggler outlives the build.
+		trap 'kill $! 2>/dev/null; exit' TERM
+		while :; do
+			sleep 20 &
+			wait $!
+			say "  $what: $((SECONDS - begin)) s ${count:+$(eval "$count")}"
+		done
+	) &
+	ticker=$!
+	# shellcheck disable=SC2064  # the process ids of now are meant
+	trap "kill $child $ticker 2>/dev/null || :" INT TERM
+	wait $child || rc=$?
+	kill $ticker 2>/dev/null || :
+	wait $ticker 2>/dev/null || :
+	trap - INT TERM
+	[ $rc = 0 ] && say "  $what: done in $((SECONDS - begin)) s"
+	return $rc
+}
+
+# run_bounded SECONDS CMD...: status 124 if CMD took longer; it and its children are killed.
+run_bounded() {
+	local limit=$1
+	shift
+	timeout -k 5 "$limit" "$@"
+}
+
+# key_of STRING...: a short name for a set of inputs.
+key_of() { printf '%s\n' "$@" | sha256sum | cut -c1-12; }
+
+# cached DIR FUNCTION ARG...: FUNCTION ARG... fills the empty directory DIR, unless an earlier
+# call has done so completely. Two callers at once: the second waits for the first.
+# Call it as a statement of its own: within 'if' or '||' bash would ignore errors in FUNCTION.
+cached() {
+	local dir=$1 lock rc
+	shift
+	[ -e "$dir/.done" ] && return
+	mkdir -p "$(dirname "$dir")"
+	exec {lock}>"$dir.lock"
+	if ! flock -n "$lock"; then
+		say "waiting for another process that makes $dir"
+		flock "$lock"
+	fi
+	if [ ! -e "$dir/.done" ]; then
+		remove_tree "$dir"
+		mkdir -p "$dir"
+		set +e
+		(
+			set -e
+			"$@"
+		)
+		rc=$?
+		set -e
+		[ $rc = 0 ] || die "could not make $dir"
+		date -u +%FT%TZ >"$dir/.done"
+	fi
+	touch "$dir/.used"
+	exec {lock}>&-
+}
+
+# A tree may hold files of root's (a chroot).
+remove_tree() {
+	[ -e "$1" ] || return 0
+	rm -rf "$1" 2>/dev/null || as_root rm -rf --one-file-system "$1"
+}
+
+# --- packages -------------------------------------------------------------------------------
+
+installed() {
+	[ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+# need_pkgs PKG...: installs on this machine those that are missing.
+need_pkgs() {
+	local p missing=() lock
+	for p in "$@"; do
+		installed "$p" || missing+=("$p")
+	done
+	[ ${#missing[@]} = 0 ] && return
+	exec {lock}>"$XA_CACHE/apt.lock"
+	flock "$lock"
+	say "installing by apt: ${missing[*]}"
+	if ! as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends \
+		-o DPkg::Lock::Timeout=300 "${missing[@]}" >"$XA_CACHE/apt.log" 2>&1 </dev/null; then
+		quietly as_root apt-get update -q || :
+		quietly as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y \
+			--no-install-recommends -o DPkg::Lock::Timeout=300 "${missing[@]}" ||
+			die "apt could not install: ${missing[*]}"
+	fi
+	exec {lock}>&-
+}
+
+# The labs use packages of several Debian releases and leave /etc/apt as it is: every release
+# has an apt configuration of its own in the cache. Where the archive is, this machine's own
+# apt source says; another release is looked for at the same place.
+
+# machine_repo RELEASE-PATTERN: the URI from which this machine takes such a release.
+machine_repo() {
+	apt-get indextargets --format '$(REPO_URI) $(RELEASE)' 'Created-By: Packages' 2>/dev/null |
+		awk -v r="$1" '$2 ~ r { print $1; exit }'
+}
+
+# sources_of RELEASE: its sources.list. RELEASE is bookworm, trixie-backports and the like.
+sources_of() {
+	local base=${1%-backports} main security opt
+	main=$(machine_repo '^[a-z]+$')
+	security=$(machine_repo -security)
+	opt='[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]'
+	[ -n "$main" ] || die "no Debian release found in this machine's apt sources"
+	echo "deb $opt $main $base main"
+	echo "deb $opt $main $base-updates main"
+	[ -z "$security" ] || echo "deb $opt $security $base-security main"
+	[ "$base" = "$1" ] || echo "deb $opt $main $1 main"
+}
+
+# apt_of RELEASE: prints the path of the apt configuration for it, its package lists no older
+# than a day (or as old as they are, if the archive cannot be reached).
+apt_of() {
+	local dir=$XA_CACHE/apt/$1 lock
+	mkdir -p "$dir"/{lists/partial,archives/partial}
+	exec {lock}>"$dir/lock"
+	flock "$lock"
+	if [ -z "$(find "$dir/updated" -mtime -1 2>/dev/null)" ]; then
+		need_pkgs debian-archive-keyring
+		sources_of "$1" >"$dir/sources.list"
+		: >"$dir/status"
+		cat >"$dir/apt.conf" <<-EOF
+			Dir::Etc::SourceList "$dir/sources.list";
+			Dir::Etc::SourceParts "/dev/null";
+			Dir::Etc::Preferences "/dev/null";
+			Dir::Etc::PreferencesParts "/dev/null";
+			Dir::State "$dir";
+			Dir::State::Lists "$dir/lists";
+			Dir::State::Status "$dir/status";
+			Dir::Cache "$dir";
+			Dir::Cache::Archives "$dir/archives";
+			Dir::Log "$dir";
+			APT::Sandbox::User "root";
+			APT::Architecture "amd64";
+			APT::Architectures { "amd64"; };
+			#clear APT::Update::Post-Invoke-Success;
+			#clear APT::Update::Post-Invoke;
+		EOF
+		say "reading the package lists of $1"
+		if quietly apt-get -c "$dir/apt.conf" -qq update; then
+			touch "$dir/updated"
+		elif [ -z "$(find "$dir/lists" -name '*Packages*')" ]; then
+			die "no package lists of $1"
+		else
+			say "using the package lists of an earlier day"
+		fi
+	fi
+	exec {lock}>&-
+	echo "$dir/apt.conf"
+}
+
+# newest RELEASE REGEX: 'name version' of the package matching REGEX whose name and version are
+# the highest.
+newest() {
+	local conf
+	conf=$(apt_of "$1")
+	apt-cache -c "$conf" search --names-only "$2" | cut -d' ' -f1 | sort -V | tail -n1 |
+		while read -r name; do
+			echo "$name $(candidate "$1" "$name")"
+		done
+}
+
+candidate() {
+	local conf
+	conf=$(apt_of "$1")
+	apt-cache -c "$conf" policy "$2" | awk '/Candidate:/ { print $2 }'
+}
+
+# unpack_pkgs RELEASE DIR PKG...: downloads and extracts packages into DIR; installs nothing.
+unpack_pkgs() {
+	local conf dir=$2 deb
+	conf=$(apt_of "$1")
+	shift 2
+	mkdir -p "$dir/.debs"
+	(cd "$dir/.debs" && quietly apt-get -c "$conf" -qq download "$@")
+	for deb in "$dir"/.debs/*.deb; do
+		dpkg-deb -x "$deb" "$dir"
+	done
+	rm -rf "$dir/.debs"
+}
+
+# --- what both labs do before and after a run -----------------------------------------------
+
+# lab_options ARG...: sets MEM LIMIT INDIR OUTDIR and, for QEMU, KERNEL CPUS APPEND.
+lab_options() {
+	local opt OPTIND=1
+	while getopts k:s:m:t:a:i:o: opt; do
+		case $opt in
+		k) KERNEL=$OPTARG ;;
+		s) CPUS=$OPTARG ;;
+		m) MEM=$OPTARG ;;
+		t) LIMIT=$OPTARG ;;
+		a) APPEND=$OPTARG ;;
+		i) INDIR=$OPTARG ;;
+		o) OUTDIR=$OPTARG ;;
+		*) die "see the top of this script for its options" ;;
+		esac
+	done
+	[ -f "${INDIR:-}/run.sh" ] || die "-i must name a directory with a run.sh"
+	[ -n "${OUTDIR:-}" ] || die "-o must name the directory for the results"
+}
+
+# The disks of a run lie in WORK: one brings INDIR in, one brings the guest's /out back, both
+# tar files. An unfinished run leaves nothing: WORK goes and the guest dies with this shell.
+lab_prepare() {
+	WORK=$(mktemp -d "${TMPDIR:-/tmp}/xa-lab.XXXXXX")
+	GUEST=
+	trap lab_clean EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM HUP
+	mkdir -p "$OUTDIR"
+	rm -f "$OUTDIR"/{rc,dmesg.txt,console.txt}
+	tar -C "$INDIR" --owner=0 --group=0 -cf "$WORK/in.tar" .
+	tar -C "$XA_TOP/scripts/lab" --owner=0 --group=0 --transform 's,^,.lab/,' \
+		-rf "$WORK/in.tar" guest-init.sh
+	truncate -s %1M "$WORK/in.tar"
+	truncate -s "${XA_OUT_MB:-512}M" "$WORK/out.tar"
+}
+
+lab_clean() {
+	# SIGKILL: nothing in a guest is worth saving, and its helpers must not survive it.
+	[ -z "$GUEST" ] || kill -KILL -- "-$GUEST" 2>/dev/null || :
+	rm -rf "$WORK"
+}
+
+# lab_boot CMD...: runs the guest as CMD in a process group of its own. Its stdout is the
+# output of run.sh, its stderr the kernel's console.
+lab_boot() {
+	ulimit -c 0
+	BOOT_STATUS=0
+	# cat keeps a guest that makes its stdout non-blocking from doing so to the caller's.
+	setsid timeout --foreground -k 5 "$((LIMIT + BOOT_ALLOWANCE))" "$@" \
+		</dev/null > >(exec cat) 2>>"$OUTDIR/console.txt" &
+	GUEST=$!
+	wait "$GUEST" || BOOT_STATUS=$?
+	kill -KILL -- "-$GUEST" 2>/dev/null || :
+	GUEST=
+}
+
+# Exits with the status of run.sh, 124 (too long) or 125 (the guest died without a verdict).
+lab_verdict() {
+	tar -C "$OUTDIR" --no-same-owner -xf "$WORK/out.tar" 2>/dev/null || :
+	[ ! -f "$OUTDIR/rc" ] || exit "$(cat "$OUTDIR/rc")"
+	if [ "$BOOT_STATUS" = 124 ] || [ "$BOOT_STATUS" = 137 ]; then
+		say "lab: the guest did not end within $LIMIT s"
+		exit 124
+	fi
+	say "lab: the guest died; the end of its console:"
+	tail -n 30 "$OUTDIR/console.txt" >&2
+	exit 125
+}
+
+# busybox: prints the path of a static busybox for initial ramdisks.
+busybox_path() {
+	local version dir
+	version=$(candidate bookworm busybox-static)
+	dir=$XA_CACHE/busybox/$version
+	cached "$dir" unpack_pkgs bookworm "$dir" busybox-static
+	echo "$dir/bin/busybox"
+}
+
+# make_initrd FILE MODULE-FILE...: busybox, our init and the modules, loaded in this order.
+# Made anew when one of its inputs changed.
+make_initrd() {
+	local file=$1 busybox key dir lock n=10 m
+	shift
+	busybox=$(busybox_path)
+	key=$(key_of "$(cat "$XA_TOP/scripts/lab/initrd-init.sh")" "$busybox" "$@")
+	exec {lock}>"$file.lock"
+	flock "$lock"
+	if [ "$(cat "$file.key" 2>/dev/null)" != "$key" ]; then
+		need_pkgs cpio
+		dir=$(mktemp -d)
+		mkdir -p "$dir"/{bin,dev,proc,sys,lower,rw,new,modules}
+		cp "$busybox" "$dir/bin/busybox"
+		install -m 755 "$XA_TOP/scripts/lab/initrd-init.sh" "$dir/init"
+		for m in "$@"; do
+			case $m in
+			*.xz) xz -dc "$m" >"$dir/modules/$n-$(basename "$m" .xz)" ;;
+			*.zst) zstd -dcq "$m" >"$dir/modules/$n-$(basename "$m" .zst)" ;;
+			*) cp "$m" "$dir/modules/$n-$(basename "$m")" ;;
+			esac
+			n=$((n + 1))
+		done
+		(cd "$dir" && find . | cpio -o -H newc --quiet --owner 0:0 | gzip -1) >"$file.new"
+		rm -rf "$dir"
+		mv "$file.new" "$file"
+		echo "$key" >"$file.key"
+	fi
+	exec {lock}>&-
+}

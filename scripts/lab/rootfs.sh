@@ -1,0 +1,42 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Prints the path of the guest root, a squashfs of Debian 12 with the tools that tests use.
+# Made once per list of packages and versions that the archive offers.
+
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+
+PACKAGES=(
+	busybox kmod procps util-linux libc-bin gawk jq file
+	iproute2 iputils-ping iputils-tracepath traceroute ethtool iperf3 socat netcat-openbsd
+	tcpdump tshark nftables iptables conntrack
+	strongswan-swanctl charon-systemd libcharon-extra-plugins
+	libstrongswan-standard-plugins libstrongswan-extra-plugins
+	bpftool python3-minimal python3 python3-scapy openssl
+)
+
+make_root() {
+	local dir=$1 conf
+	conf=$(apt_of bookworm)
+	need_pkgs mmdebstrap squashfs-tools
+	# How this machine reaches the archive (proxies and the like) holds for the guest root too.
+	apt-config dump | grep '^Acquire::' >"$dir/acquire.conf" || :
+	with_progress "guest root" '' build_root "$dir" "$(dirname "$conf")/sources.list"
+	rm "$dir/acquire.conf"
+}
+
+build_root() {
+	mmdebstrap --quiet --variant=minbase --include="${PACKAGES[*]}" \
+		--aptopt="$1/acquire.conf" --aptopt='Apt::Install-Recommends "false"' \
+		--dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
+		--dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/info/*' \
+		--customize-hook='rm -f "$1"/etc/apt/apt.conf.d/99mmdebstrap' \
+		bookworm - "$2" | sqfstar -comp lz4 -quiet -no-progress "$1/root.sqfs"
+}
+
+versions=$(apt-cache -c "$(apt_of bookworm)" policy "${PACKAGES[@]}" | grep Candidate)
+dir=$XA_CACHE/rootfs/bookworm-$(key_of "$(declare -p PACKAGES)" "$(declare -f build_root)" "$versions")
+[ -e "$dir/.done" ] || say "making the guest root (once; kept in $XA_CACHE)"
+cached "$dir" make_root "$dir"
+echo "$dir/root.sqfs"

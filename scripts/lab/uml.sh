@@ -1,0 +1,118 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Linux 6.1 as a User Mode Linux process, from Debian's kernel source.
+#
+#   uml.sh build plain|debug
+#	prints a directory with linux, build (KDIR for modules), src, mods, release; builds
+#	it if the cache has none of the same configuration, source and compiler
+#   uml.sh run plain|debug [-m MEGABYTES] [-t SECONDS] [-a KERNEL-ARGUMENTS] -i INDIR -o OUTDIR
+#	runs INDIR/run.sh as root in it; see guest.sh for the contract
+
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+
+SERIES=6.1
+here=$XA_TOP/scripts/lab
+
+# fragment_of plain|debug: the configuration; the debug fragment overrides lines of the plain one.
+fragment_of() {
+	local plain=$here/uml-$SERIES.config debug=$here/uml-$SERIES-debug.config
+	if [ "$1" = plain ]; then
+		cat "$plain"
+	else
+		grep -vwFf <(grep -oE '^(# )?CONFIG_[A-Z0-9_]+' "$debug" | sed 's/^# //') "$plain"
+		cat "$debug"
+	fi
+}
+
+# config_took FRAGMENT CONFIG: every line of FRAGMENT is true in CONFIG.
+config_took() {
+	local line name bad=0
+	while read -r line; do
+		case $line in
+		'# CONFIG_'*' is not set')
+			name=${line#\# }
+			grep -q "^${name%% *}=" "$2" || continue
+			;;
+		CONFIG_*) ! grep -qxF "$line" "$2" || continue ;;
+		*) continue ;;
+		esac
+		say "the kernel's configuration did not take: $line"
+		bad=1
+	done <"$1"
+	return $bad
+}
+
+fetch_source() {
+	say "fetching the kernel source, linux-source-$SERIES $2"
+	unpack_pkgs bookworm "$1" "linux-source-$SERIES"
+	mkdir "$1/linux"
+	tar -C "$1/linux" --strip-components=1 -xf "$1/usr/src/linux-source-$SERIES.tar.xz"
+	rm -r "$1/usr"
+}
+
+build_kernel() {
+	local dir=$1 flavour=$2 src=$3 release
+	local make=(nice make -s -C "$dir/build" ARCH=um)
+	say "building the $flavour UML kernel (once; kept in $XA_CACHE)"
+	mkdir "$dir/build" "$dir/mods"
+	ln -s "$src" "$dir/src"
+	fragment_of "$flavour" >"$dir/fragment"
+	quietly make -s -C "$src" O="$dir/build" ARCH=um KCONFIG_ALLCONFIG="$dir/fragment" allnoconfig
+	config_took "$dir/fragment" "$dir/build/.config"
+	with_progress "UML $flavour kernel" "echo \"\$(find $dir/build -name '*.o' | wc -l) objects\"" \
+		"${make[@]}" -j"${XA_JOBS:-$(nproc)}"
+	quietly "${make[@]}" INSTALL_MOD_PATH="$dir/mods" modules_install
+	release=$("${make[@]}" kernelrelease)
+	rm -f "$dir/mods/lib/modules/$release"/{build,source}
+	quietly mksquashfs "$dir/mods/lib/modules/$release" "$dir/mods.sqfs" -comp lz4 \
+		-keep-as-directory -no-xattrs -all-root -quiet -no-progress
+	echo "$release" >"$dir/release"
+	ln -s build/linux "$dir/linux"
+}
+
+# Sets U, the directory of the build.
+build() {
+	local flavour=$1 version src gcc
+	need_pkgs gcc libc6-dev make flex bison bc kmod xz-utils squashfs-tools
+	version=$(candidate bookworm linux-source-$SERIES)
+	src=$XA_CACHE/src/linux-${SERIES}_$version
+	gcc=$(gcc -dumpfullversion)
+	U=$XA_CACHE/uml/$SERIES-$flavour-$(key_of "$(fragment_of "$flavour")" "$version" "$gcc")
+	[ -e "$U/.done" ] || cached "$src" fetch_source "$src" "$version"
+	cached "$U" build_kernel "$U" "$flavour" "$src/linux"
+}
+
+run() {
+	local root
+	KERNEL='' CPUS='' APPEND='' LIMIT=300
+	MEM=$([ "$FLAVOUR" = plain ] && echo 512 || echo 1024)
+	lab_options "$@"
+	build "$FLAVOUR"
+	root=$("$here/rootfs.sh")
+	make_initrd "$XA_CACHE/uml/initrd"
+	lab_prepare
+	BOOT_ALLOWANCE=30
+	# The kernel's console is ours alone (stderr); run.sh writes to the serial line.
+	# shellcheck disable=SC2086  # APPEND is a list of words
+	lab_boot nice "$U/linux" mem="${MEM}M" initrd="$XA_CACHE/uml/initrd" rdinit=/init \
+		ubd0r="$root" ubd1r="$U/mods.sqfs" ubd2r="$WORK/in.tar" ubd3="$WORK/out.tar" \
+		con=null con0=null,fd:2 ssl=null ssl0=null,fd:1 uml_dir="$WORK/uml" umid=guest \
+		panic=-1 xa_lab=uml xa_tty=ttyS0 xa_limit="$LIMIT" $APPEND
+	lab_verdict
+}
+
+command=${1:-} FLAVOUR=${2:-}
+case $FLAVOUR in
+plain | debug) shift 2 ;;
+*) die "usage: uml.sh build|run plain|debug" ;;
+esac
+case $command in
+build)
+	build "$FLAVOUR"
+	echo "$U"
+	;;
+run) run "$@" ;;
+*) die "usage: uml.sh build|run plain|debug" ;;
+esac
