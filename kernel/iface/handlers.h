@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _XAC_IFACE_HANDLERS_H
+#define _XAC_IFACE_HANDLERS_H
+
+#include <linux/kconfig.h>
+#include <linux/skbuff.h>
+
+/* handlers.c */
+int xac_input(struct sk_buff *skb, int nexthdr, __be32 spi, int encap_type,
+	      unsigned short family);
+
+/* tunnels4.c, tunnels6.c: only where the kernel has such SAs */
+#if IS_REACHABLE(CONFIG_INET_XFRM_TUNNEL)
+int xac_tunnels4_register(void);
+void xac_tunnels4_unregister(void);
+#else
+static inline int xac_tunnels4_register(void)
+{
+	return 0;
+}
+
+static inline void xac_tunnels4_unregister(void)
+{
+}
+#endif
+
+#if IS_REACHABLE(CONFIG_INET6_XFRM_TUNNEL)
+int xac_tunnels6_register(void);
+void xac_tunnels6_unregister(void);
+#else
+static inline int xac_tunnels6_register(void)
+{
+	return 0;
+}
+
+static inline void xac_tunnels6_unregister(void)
+{
+}
+#endif
+
+#endif /* _XAC_IFACE_HANDLERS_H */

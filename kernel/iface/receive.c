@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * From a decrypted packet to the xfrm interface it belongs to.
+ *
+ * The core decrypts, then asks the protocol handlers' callbacks whose packet
+ * this is: here. Later, when the packet's policy is checked, the core asks
+ * which if_id the packet came in under: xac_decode_session_cb().
+ */
+#include <crypto/aead.h>
+#include <linux/if_vlan.h>
+#include <net/ip.h>
+#include <net/ipv6.h>
+
+#include "compat/xfrm.h"
+#include "iface/iface.h"
+
+/**
+ * xac_dev_of_state - the interface that an SA's packets appear on
+ * @net: namespace of the SA
+ * @if_id: the SA's if_id
+ *
+ * Context: RCU.
+ * Return: the interface, up, or NULL.
+ */
+struct xac_dev *xac_dev_of_state(struct net *net, u32 if_id)
+{
+	return xac_table_find(xac_net_table(net), if_id);
+}
+
+static struct xfrm_state *xac_last_state(const struct sk_buff *skb)
+{
+	const struct sec_path *sp = skb_sec_path(skb);
+
+	return sp && sp->len ? sp->xvec[sp->len - 1] : NULL;
+}
+
+/* The address family of what was inside, 0 if the SA does not carry it. */
+static unsigned short xac_inner_family(struct sk_buff *skb,
+				       const struct xfrm_state *x)
+{
+	const struct xfrm_mode *mode = &x->inner_mode;
+
+	if (x->sel.family == AF_UNSPEC)
+		mode = xfrm_ip2inner_mode((struct xfrm_state *)x,
+					  XFRM_MODE_SKB_CB(skb)->protocol);
+
+	return mode ? mode->family : 0;
+}
+
+/*
+ * The packet enters another namespace: its policy is checked now, in the
+ * namespace of the SA, because afterwards nobody could.
+ *
+ * Return: 0, or a negative errno with the drop counted.
+ */
+static int xac_enter_netns(struct sk_buff *skb, const struct xac_dev *xd,
+			   const struct xfrm_state *x)
+{
+	unsigned short family = xac_inner_family(skb, x);
+
+	if (!family) {
+		XFRM_INC_STATS(xd->net, LINUX_MIB_XFRMINSTATEMODEERROR);
+		xac_count_drop(xd->dev, xd->counters, skb,
+			       XFRM_ACCEL_DROP_RX_MODE);
+		return -EINVAL;
+	}
+
+	if (!xfrm_policy_check(NULL, XFRM_POLICY_IN, skb, family)) {
+		xac_count_drop(xd->dev, xd->counters, skb,
+			       XFRM_ACCEL_DROP_RX_POLICY);
+		return -EPERM;
+	}
+
+	ipvs_reset(skb);
+	secpath_reset(skb);
+	skb_orphan(skb);
+	skb->mark = 0;
+
+	return 0;
+}
+
+/* Forget what the encrypted packet had with it. */
+static void xac_scrub_incoming(struct sk_buff *skb)
+{
+	/*
+	 * GRO may have taken the packet off a VLAN's lower device before the
+	 * tag was looked at. The tag was the outer packet's.
+	 */
+	__vlan_hwaccel_clear_tag(skb);
+
+	skb_clear_tstamp(skb);
+	skb->pkt_type = PACKET_HOST;
+	skb->skb_iif = 0;
+	skb->ignore_df = 0;
+	skb_dst_drop(skb);
+	nf_reset_ct(skb);
+	nf_reset_trace(skb);
+}
+
+static int xac_attach_metadata(struct sk_buff *skb, const struct xac_dev *xd,
+			       u32 if_id, int link)
+{
+	struct metadata_dst *metadata = xac_metadata_alloc(if_id, link);
+
+	if (!metadata) {
+		xac_count_drop(xd->dev, xd->counters, skb,
+			       XFRM_ACCEL_DROP_RX_NOMEM);
+		return -ENOMEM;
+	}
+	skb_dst_set(skb, (struct dst_entry *)metadata);
+
+	return 0;
+}
+
+/*
+ * Make the packet the interface's own.
+ *
+ * Return: 0, or a negative errno with the drop counted by reason.
+ */
+static int xac_deliver(struct sk_buff *skb, const struct xac_dev *xd,
+		       const struct xfrm_state *x)
+{
+	int link = skb->dev->ifindex;
+	u32 if_id = x->if_id;
+	int err;
+
+	skb->dev = xd->dev;
+
+	/* Ends the packet's reference on @x: from there on only RCU holds it. */
+	if (!net_eq(xd->net, dev_net(xd->dev))) {
+		err = xac_enter_netns(skb, xd, x);
+		if (err)
+			return err;
+	}
+
+	xac_scrub_incoming(skb);
+
+	if (xd->external) {
+		err = xac_attach_metadata(skb, xd, if_id, link);
+		if (err)
+			return err;
+	}
+
+	dev_sw_netstats_rx_add(xd->dev, skb->len);
+
+	return 0;
+}
+
+static void xac_count_rx_failure(const struct xac_dev *xd)
+{
+	DEV_STATS_INC(xd->dev, rx_errors);
+	DEV_STATS_INC(xd->dev, rx_dropped);
+}
+
+/*
+ * Did this packet's decryption complete asynchronously?
+ *
+ * Certain where the packet came through our own protocol handler: that one
+ * is still on the stack if not. A packet that ESP GRO took was decrypted in
+ * softirq or in a NAPI thread; software that completes later (cryptd, pcrypt)
+ * does so on a workqueue. A wrong "yes" costs a little time, no more.
+ */
+static bool xac_completed_async(const struct sk_buff *skb,
+				const struct xfrm_state *x)
+{
+	const struct xfrm_offload *xo = xfrm_offload((struct sk_buff *)skb);
+	struct crypto_aead *aead = x->data;
+
+	if (x->id.proto != IPPROTO_ESP || xac_in_own_handler(skb))
+		return false;
+
+	if (!(crypto_aead_tfm(aead)->__crt_alg->cra_flags & CRYPTO_ALG_ASYNC))
+		return false;
+
+	if (xo && (xo->flags & XFRM_GRO))
+		return (current->flags & PF_WQ_WORKER) && !in_serving_softirq();
+
+	return true;
+}
+
+/*
+ * xfrm_input() of 6.1 and 6.12 takes a reference on skb->dev before it
+ * decrypts and, when decryption completed later, gives one back on skb->dev
+ * after this callback: but then that is the xfrm interface, so that one
+ * device can never be deleted and the other is freed too early. So the core
+ * does not get to see the change: it keeps the original, and drops it with
+ * our error and the right reference, while a clone goes on.
+ *
+ * Return: a negative errno, always.
+ */
+static int xac_deliver_async(struct sk_buff *skb, const struct xac_dev *xd,
+			     const struct xfrm_state *x)
+{
+	struct sk_buff *clone = skb_clone(skb, GFP_ATOMIC);
+	struct sec_path *sp;
+
+	if (!clone) {
+		xac_count_drop(xd->dev, xd->counters, skb,
+			       XFRM_ACCEL_DROP_RX_NOMEM);
+		xac_count_rx_failure(xd);
+		secpath_reset(skb);
+		return -ENOMEM;
+	}
+
+	if (xac_deliver(clone, xd, x)) {
+		xac_count_rx_failure(xd);
+		kfree_skb(clone);
+	} else {
+		/* Now the clone owns the secpath alone and may write to it. */
+		secpath_reset(skb);
+		sp = skb_sec_path(clone);
+		if (sp)
+			sp->olen = 0;
+		netif_rx(clone);
+	}
+
+	/* Without a secpath the core's error callback is not counted again. */
+	secpath_reset(skb);
+
+	return -EINPROGRESS;
+}
+
+static int xac_receive(struct sk_buff *skb, const struct xac_dev *xd,
+		       struct xfrm_state *x)
+{
+	int err;
+
+	if ((x->outer_mode.flags & XFRM_MODE_FLAG_TUNNEL) &&
+	    xac_completed_async(skb, x))
+		return xac_deliver_async(skb, xd, x);
+
+	err = xac_deliver(skb, xd, x);
+	if (err) {
+		xac_count_rx_failure(xd);
+		secpath_reset(skb);
+	}
+
+	return err;
+}
+
+/**
+ * xac_receive_cb - callback of every protocol handler, after decryption
+ * @skb: the decrypted packet, or what is left of one that failed
+ * @err: 0, or that it failed
+ *
+ * Context: bottom halves off. The packet stays the core's: after a negative
+ * return the core frees it, and calls here again with that error.
+ *
+ * Return: 0 if the packet is an xfrm interface's (skb->dev is set to it), a
+ *	   negative errno to drop it, 1 if it is nobody's here.
+ */
+int xac_receive_cb(struct sk_buff *skb, int err)
+{
+	struct xfrm_state *x = xac_last_state(skb);
+	struct xac_dev *xd;
+	int ret;
+
+	/* No SA was found, or the packet has been dealt with before. */
+	if (!x)
+		return err ? 0 : 1;
+
+	rcu_read_lock();
+
+	xd = xac_dev_of_state(xs_net(x), x->if_id);
+	if (!xd) {
+		ret = 1;
+	} else if (err) {
+		xac_count_rx_failure(xd);
+		xac_count_drop(xd->dev, xd->counters, skb,
+			       XFRM_ACCEL_DROP_RX_ERROR);
+		ret = 0;
+	} else {
+		ret = xac_receive(skb, xd, x);
+	}
+
+	rcu_read_unlock();
+
+	return ret;
+}
+
+/* The index of the slave device where a VRF has made skb->dev its own. */
+static int xac_slave_ifindex(const struct sk_buff *skb, unsigned short family)
+{
+	switch (family) {
+	case AF_INET:
+		return inet_sdif(skb);
+	case AF_INET6:
+		return inet6_sdif(skb);
+	default:
+		return 0;
+	}
+}
+
+/*
+ * Which if_id must the input policy have, and in which namespace does it
+ * live? Asked by __xfrm_policy_check(), under RCU.
+ */
+static bool xac_decode_session_cb(struct sk_buff *skb, unsigned short family,
+				  struct xfrm_if_decode_session_result *res)
+{
+	struct xfrm_state *x = xac_last_state(skb);
+	struct net_device *dev = skb->dev;
+	const struct xac_dev *xd;
+	int slave;
+
+	if (!x || !dev)
+		return false;
+
+	slave = xac_slave_ifindex(skb, family);
+	if (slave)
+		dev = dev_get_by_index_rcu(dev_net(dev), slave);
+
+	if (!dev || !(dev->flags & IFF_UP) || !xac_is_xac_dev(dev))
+		return false;
+
+	xd = netdev_priv(dev);
+	res->net = xd->net;
+	res->if_id = xd->external ? x->if_id : READ_ONCE(xd->if_id);
+
+	return true;
+}
+
+static const struct xfrm_if_cb xac_if_cb = {
+	.decode_session = xac_decode_session_cb,
+};
+
+/**
+ * xac_session_register - let policy checks know our interfaces
+ *
+ * The slot is overwritten without a question: to be called only when the
+ * slots that do answer are ours.
+ */
+void xac_session_register(void)
+{
+	xfrm_if_register_cb(&xac_if_cb);
+}
+
+/**
+ * xac_session_unregister - undo that; waits for checks under way
+ */
+void xac_session_unregister(void)
+{
+	xfrm_if_unregister_cb();
+}

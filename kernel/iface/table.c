@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The table of one namespace: from an SA's if_id to the interface.
+ *
+ * An entry is separate from the interface, so that a change of if_id can put
+ * the new entry in before it takes the old one out: no packet finds the
+ * interface missing in between, and a refusal leaves everything as it was.
+ */
+#include <linux/rtnetlink.h>
+#include <linux/slab.h>
+
+#include "iface/iface.h"
+
+struct xac_table_entry {
+	struct rhash_head node;
+	u32 if_id;
+	struct xac_dev *xd;
+	struct rcu_head rcu;
+};
+
+static const struct rhashtable_params xac_table_params = {
+	.key_len	= sizeof_field(struct xac_table_entry, if_id),
+	.key_offset	= offsetof(struct xac_table_entry, if_id),
+	.head_offset	= offsetof(struct xac_table_entry, node),
+	.automatic_shrinking = true,
+};
+
+/**
+ * xac_table_init - make an empty table
+ * @table: to be initialised
+ *
+ * Return: 0 or a negative errno.
+ */
+int xac_table_init(struct xac_table *table)
+{
+	INIT_LIST_HEAD(&table->all);
+	RCU_INIT_POINTER(table->external, NULL);
+
+	return rhashtable_init(&table->by_if_id, &xac_table_params);
+}
+
+/**
+ * xac_table_destroy - free a table from which every interface is gone
+ * @table: the table
+ *
+ * Context: process context, may sleep.
+ */
+void xac_table_destroy(struct xac_table *table)
+{
+	WARN_ON_ONCE(!list_empty(&table->all));
+	rhashtable_destroy(&table->by_if_id);
+}
+
+/**
+ * xac_table_has - is this if_id taken?
+ * @table: the table
+ * @if_id: the if_id, or 0 to ask for the external interface
+ *
+ * Context: RTNL. Whether the interface is up does not matter here.
+ */
+bool xac_table_has(struct xac_table *table, u32 if_id)
+{
+	ASSERT_RTNL();
+
+	if (!if_id)
+		return rtnl_dereference(table->external);
+
+	return rhashtable_lookup_fast(&table->by_if_id, &if_id,
+				      xac_table_params);
+}
+
+static struct xac_table_entry *xac_entry_insert(struct xac_table *table,
+						struct xac_dev *xd, u32 if_id)
+{
+	struct xac_table_entry *entry;
+	int err;
+
+	entry = kmalloc(sizeof(*entry), GFP_KERNEL);
+	if (!entry)
+		return ERR_PTR(-ENOMEM);
+
+	entry->if_id = if_id;
+	entry->xd = xd;
+	err = rhashtable_lookup_insert_fast(&table->by_if_id, &entry->node,
+					    xac_table_params);
+	if (err) {
+		kfree(entry);
+		return ERR_PTR(err);
+	}
+
+	return entry;
+}
+
+static void xac_entry_remove(struct xac_table *table,
+			     struct xac_table_entry *entry)
+{
+	rhashtable_remove_fast(&table->by_if_id, &entry->node,
+			       xac_table_params);
+	kfree_rcu(entry, rcu);
+}
+
+/**
+ * xac_table_add - let an interface be found
+ * @table: the table of the interface's namespace
+ * @xd: the interface; its if_id (or external) is set
+ *
+ * Context: RTNL.
+ * Return: 0, -EEXIST where the if_id or the external place is taken, -ENOMEM.
+ */
+int xac_table_add(struct xac_table *table, struct xac_dev *xd)
+{
+	ASSERT_RTNL();
+
+	if (xd->external) {
+		if (rtnl_dereference(table->external))
+			return -EEXIST;
+		rcu_assign_pointer(table->external, xd);
+	} else {
+		struct xac_table_entry *entry;
+
+		entry = xac_entry_insert(table, xd, xd->if_id);
+		if (IS_ERR(entry))
+			return PTR_ERR(entry);
+		xd->entry = entry;
+	}
+
+	list_add_tail(&xd->siblings, &table->all);
+
+	return 0;
+}
+
+/**
+ * xac_table_del - no reader finds the interface from now on
+ * @table: the table it is in
+ * @xd: the interface; readers may hold it until a grace period has passed
+ *
+ * Context: RTNL.
+ */
+void xac_table_del(struct xac_table *table, struct xac_dev *xd)
+{
+	ASSERT_RTNL();
+
+	list_del(&xd->siblings);
+
+	if (xd->external) {
+		RCU_INIT_POINTER(table->external, NULL);
+	} else {
+		xac_entry_remove(table, xd->entry);
+		xd->entry = NULL;
+	}
+}
+
+/**
+ * xac_table_rekey - give an interface another if_id
+ * @table: the table it is in
+ * @xd: the interface, not an external one
+ * @if_id: the new if_id, not 0
+ *
+ * Packets under way are found under either of the two, none is lost.
+ *
+ * Context: RTNL.
+ * Return: 0, -EEXIST or -ENOMEM; after an error nothing has changed.
+ */
+int xac_table_rekey(struct xac_table *table, struct xac_dev *xd, u32 if_id)
+{
+	struct xac_table_entry *entry;
+
+	ASSERT_RTNL();
+
+	entry = xac_entry_insert(table, xd, if_id);
+	if (IS_ERR(entry))
+		return PTR_ERR(entry);
+
+	WRITE_ONCE(xd->if_id, if_id);
+	xac_entry_remove(table, xd->entry);
+	xd->entry = entry;
+
+	return 0;
+}
+
+/**
+ * xac_table_find - the interface that packets with an if_id belong to
+ * @table: the table of the SA's namespace
+ * @if_id: the SA's
+ *
+ * Context: RCU or bottom halves off; the result is valid as long.
+ * Return: the interface with that if_id if it is up, else the external one if
+ *	   that is up, else NULL.
+ */
+struct xac_dev *xac_table_find(struct xac_table *table, u32 if_id)
+{
+	struct xac_table_entry *entry;
+	struct xac_dev *xd;
+
+	entry = rhashtable_lookup(&table->by_if_id, &if_id, xac_table_params);
+	if (entry && (entry->xd->dev->flags & IFF_UP))
+		return entry->xd;
+
+	xd = rcu_dereference_check(table->external, rcu_read_lock_bh_held());
+	if (xd && (xd->dev->flags & IFF_UP))
+		return xd;
+
+	return NULL;
+}

@@ -1,0 +1,413 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * From a plaintext packet on an xfrm interface to the encrypted packet on its
+ * way: route and flow, policy and SA, path MTU, output.
+ *
+ * Until xac_output() takes it, the packet stays with xac_start_xmit(), which
+ * drops it for the reason that a step returns.
+ */
+#include <linux/icmpv6.h>
+#include <net/icmp.h>
+#include <net/ip.h>
+#include <net/ip6_route.h>
+#include <net/ip_tunnels.h>
+#include <net/ipv6.h>
+#include <net/route.h>
+
+#include "compat/dst.h"
+#include "compat/gso.h"
+#include "compat/netdevice.h"
+#include "compat/xfrm.h"
+#include "iface/iface.h"
+
+/* In place of a reason of enum xfrm_accel_drop_reason: go on. */
+#define XAC_NO_DROP	(-1)
+
+/**
+ * struct xac_tx - what is known about a packet on its way through
+ * @xd: the interface
+ * @family: per-family operations
+ * @fl: the packet's flow, for policy and SA lookup
+ * @if_id: policies and SAs must carry it
+ */
+struct xac_tx {
+	struct xac_dev *xd;
+	const struct xac_tx_family *family;
+	struct flowi fl;
+	u32 if_id;
+};
+
+/**
+ * struct xac_tx_family - what differs between IPv4 and IPv6
+ * @af: address family
+ * @header_ok: does the network header bear what skb->protocol says?
+ * @reset_cb: clear what a former layer left in the control block
+ * @route: find and attach a route for a packet that has none; 0 or -errno
+ * @must_fit: may the packet not be fragmented, by anybody?
+ * @min_mtu: never tell a sender less
+ * @tell_too_big: tell the sender the MTU
+ */
+struct xac_tx_family {
+	unsigned short af;
+	bool (*header_ok)(const struct sk_buff *skb);
+	void (*reset_cb)(struct sk_buff *skb);
+	int (*route)(struct sk_buff *skb, struct net_device *dev,
+		     struct flowi *fl);
+	bool (*must_fit)(const struct sk_buff *skb);
+	u32 min_mtu;
+	void (*tell_too_big)(struct sk_buff *skb, u32 mtu);
+};
+
+static bool xac_header_ok4(const struct sk_buff *skb)
+{
+	return ip_hdr(skb)->version == 4 && ip_hdr(skb)->ihl >= 5;
+}
+
+static void xac_reset_cb4(struct sk_buff *skb)
+{
+	memset(IPCB(skb), 0, sizeof(*IPCB(skb)));
+}
+
+static int xac_route4(struct sk_buff *skb, struct net_device *dev,
+		      struct flowi *fl)
+{
+	struct rtable *rt;
+
+	fl->u.ip4.flowi4_oif = dev->ifindex;
+	fl->u.ip4.flowi4_flags |= FLOWI_FLAG_ANYSRC;
+	rt = __ip_route_output_key(dev_net(dev), &fl->u.ip4);
+	if (IS_ERR(rt))
+		return PTR_ERR(rt);
+	skb_dst_set(skb, &rt->dst);
+
+	return 0;
+}
+
+static bool xac_must_fit4(const struct sk_buff *skb)
+{
+	return ip_hdr(skb)->frag_off & htons(IP_DF);
+}
+
+static void xac_tell_too_big4(struct sk_buff *skb, u32 mtu)
+{
+	icmp_ndo_send(skb, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, htonl(mtu));
+}
+
+static const struct xac_tx_family xac_tx_ipv4 = {
+	.af		= AF_INET,
+	.header_ok	= xac_header_ok4,
+	.reset_cb	= xac_reset_cb4,
+	.route		= xac_route4,
+	.must_fit	= xac_must_fit4,
+	.min_mtu	= 0,
+	.tell_too_big	= xac_tell_too_big4,
+};
+
+static bool xac_header_ok6(const struct sk_buff *skb)
+{
+	return ipv6_hdr(skb)->version == 6;
+}
+
+static void xac_reset_cb6(struct sk_buff *skb)
+{
+	memset(IP6CB(skb), 0, sizeof(*IP6CB(skb)));
+}
+
+static int xac_route6(struct sk_buff *skb, struct net_device *dev,
+		      struct flowi *fl)
+{
+	struct dst_entry *dst;
+	int err;
+
+	fl->u.ip6.flowi6_oif = dev->ifindex;
+	fl->u.ip6.flowi6_flags |= FLOWI_FLAG_ANYSRC;
+	dst = ip6_route_output(dev_net(dev), NULL, &fl->u.ip6);
+	err = dst->error;
+	if (err) {
+		dst_release(dst);
+		return err;
+	}
+	skb_dst_set(skb, dst);
+
+	return 0;
+}
+
+/* Only its source may fragment an IPv6 packet (RFC 8200, section 4.5). */
+static bool xac_must_fit6(const struct sk_buff *skb)
+{
+	return true;
+}
+
+static void xac_tell_too_big6(struct sk_buff *skb, u32 mtu)
+{
+	icmpv6_ndo_send(skb, ICMPV6_PKT_TOOBIG, 0, mtu);
+}
+
+static const struct xac_tx_family xac_tx_ipv6 = {
+	.af		= AF_INET6,
+	.header_ok	= xac_header_ok6,
+	.reset_cb	= xac_reset_cb6,
+	.route		= xac_route6,
+	.must_fit	= xac_must_fit6,
+	.min_mtu	= IPV6_MIN_MTU,
+	.tell_too_big	= xac_tell_too_big6,
+};
+
+static const struct xac_tx_family *xac_tx_family_of(const struct sk_buff *skb)
+{
+	switch (skb->protocol) {
+	case htons(ETH_P_IP):
+		return &xac_tx_ipv4;
+	case htons(ETH_P_IPV6):
+		return &xac_tx_ipv6;
+	default:
+		return NULL;
+	}
+}
+
+/*
+ * Forget what belongs to the plaintext's way here: the encrypted packet is
+ * another packet. Between namespaces nothing may leak at all.
+ */
+static void xac_scrub_outgoing(struct sk_buff *skb, bool crosses_netns)
+{
+	skb_clear_tstamp(skb);
+	skb->pkt_type = PACKET_HOST;
+	skb->skb_iif = 0;
+	skb->ignore_df = 0;
+	skb_dst_drop(skb);
+	nf_reset_ct(skb);
+	nf_reset_trace(skb);
+
+	if (crosses_netns) {
+		ipvs_reset(skb);
+		secpath_reset(skb);
+		skb_orphan(skb);
+		skb->mark = 0;
+	}
+}
+
+static bool xac_fits(const struct sk_buff *skb, u32 mtu)
+{
+	if (skb_is_gso(skb))
+		return skb_gso_validate_network_len(skb, mtu);
+
+	return skb->len <= mtu;
+}
+
+/*
+ * Path MTU discovery on the tunnel (RFC 4301, section 8.2; RFC 8200 for the
+ * floor of 1280, below which the outer packet is fragmented instead).
+ *
+ * @mtu: what fits through the tunnel in one piece
+ *
+ * Return: true if the packet must not be sent: its sender has been told.
+ */
+static bool xac_too_big(struct sk_buff *skb, const struct xac_tx *tx, u32 mtu)
+{
+	mtu = max(mtu, tx->family->min_mtu);
+	if (xac_fits(skb, mtu))
+		return false;
+
+	/* A local sender learns it from the route; it may then fragment. */
+	skb_dst_update_pmtu_no_confirm(skb, mtu);
+
+	if (!tx->family->must_fit(skb))
+		return false;
+
+	tx->family->tell_too_big(skb, mtu);
+
+	return true;
+}
+
+static int xac_lookup_verdict(int err)
+{
+	switch (err) {
+	case -EREMOTE:		/* sysctl net.core.xfrm_larval_drop is 1 */
+	case -EAGAIN:		/* and 0 */
+		return XFRM_ACCEL_DROP_TX_NO_SA;
+	case -EPERM:
+		return XFRM_ACCEL_DROP_TX_POLICY_BLOCK;
+	case -ENOENT:
+		return XFRM_ACCEL_DROP_TX_NO_POLICY;
+	default:
+		return XFRM_ACCEL_DROP_TX_LOOKUP;
+	}
+}
+
+/*
+ * Which if_id, and where to? An external interface is told by the packet:
+ * by its route (encap xfrm) or by a BPF program.
+ */
+static int xac_tx_key(struct sk_buff *skb, struct xac_tx *tx)
+{
+	struct xfrm_md_info *info;
+
+	if (!tx->xd->external) {
+		tx->if_id = READ_ONCE(tx->xd->if_id);
+		tx->fl.flowi_oif = tx->xd->link;
+		return XAC_NO_DROP;
+	}
+
+	info = skb_xfrm_md_info(skb);
+	if (!info)
+		return XFRM_ACCEL_DROP_TX_NO_METADATA;
+
+	tx->if_id = info->if_id;
+	tx->fl.flowi_oif = info->link;
+	xac_restore_replaced_route(skb, info);
+
+	return XAC_NO_DROP;
+}
+
+/*
+ * Policy and SA, as one bundle.
+ *
+ * @bundle: set on success; a reference that the caller owns
+ *
+ * Return: XAC_NO_DROP or a drop reason.
+ */
+static int xac_find_bundle(struct sk_buff *skb, const struct xac_tx *tx,
+			   struct dst_entry **bundle)
+{
+	struct dst_entry *dst = skb_dst(skb);
+
+	/* A received packet may carry a route it does not own, and that died. */
+	if (!dst_hold_safe(dst))
+		return XFRM_ACCEL_DROP_TX_NO_ROUTE;
+
+	dst = xfrm_lookup_with_ifid(tx->xd->net, dst,
+				    (struct flowi *)&tx->fl, NULL, 0,
+				    tx->if_id);
+	if (IS_ERR(dst))
+		return xac_lookup_verdict(PTR_ERR(dst));
+
+	if (!dst->xfrm) {
+		dst_release(dst);
+		return XFRM_ACCEL_DROP_TX_NO_POLICY;
+	}
+
+	if (dst->xfrm->if_id != tx->if_id) {
+		dst_release(dst);
+		return XFRM_ACCEL_DROP_TX_WRONG_IF_ID;
+	}
+
+	*bundle = dst;
+
+	return XAC_NO_DROP;
+}
+
+/* Consumes the packet and the bundle. */
+static void xac_output(struct sk_buff *skb, const struct xac_tx *tx,
+		       struct dst_entry *bundle)
+{
+	struct net_device *dev = tx->xd->dev;
+	unsigned int length = skb->len;
+	int err;
+
+	xac_scrub_outgoing(skb, !net_eq(tx->xd->net, dev_net(dev)));
+	skb_dst_set(skb, bundle);
+	skb->dev = xac_dst_dev(bundle);
+
+	err = dst_output(tx->xd->net, skb_to_full_sk(skb), skb);
+	if (net_xmit_eval(err) == 0) {
+		dev_sw_netstats_tx_add(dev, 1, length);
+		return;
+	}
+
+	DEV_STATS_INC(dev, tx_errors);
+	DEV_STATS_INC(dev, tx_aborted_errors);
+	xac_count_drop(dev, tx->xd->counters, NULL, XFRM_ACCEL_DROP_TX_OUTPUT);
+}
+
+static int xac_transmit(struct sk_buff *skb, struct xac_tx *tx)
+{
+	struct net_device *dev = tx->xd->dev;
+	struct dst_entry *bundle;
+	int verdict;
+
+	tx->family = xac_tx_family_of(skb);
+	if (!tx->family)
+		return XFRM_ACCEL_DROP_TX_NOT_IP;
+	if (!pskb_inet_may_pull(skb) || !tx->family->header_ok(skb))
+		return XFRM_ACCEL_DROP_TX_MALFORMED;
+
+	tx->family->reset_cb(skb);
+	xac_decode_session(dev_net(dev), skb, &tx->fl, tx->family->af);
+
+	if (!skb_dst(skb) && tx->family->route(skb, dev, &tx->fl))
+		return XFRM_ACCEL_DROP_TX_NO_ROUTE;
+
+	verdict = xac_tx_key(skb, tx);
+	if (verdict != XAC_NO_DROP)
+		return verdict;
+
+	verdict = xac_find_bundle(skb, tx, &bundle);
+	if (verdict != XAC_NO_DROP)
+		return verdict;
+
+	if (xac_dst_dev(bundle) == dev) {
+		net_warn_ratelimited("%s: the route of the encrypted packet leads back into the interface\n",
+				     dev->name);
+		dst_release(bundle);
+		return XFRM_ACCEL_DROP_TX_LOOP;
+	}
+
+	if (xac_too_big(skb, tx, dst_mtu(bundle))) {
+		dst_release(bundle);
+		return XFRM_ACCEL_DROP_TX_TOO_BIG;
+	}
+
+	xac_output(skb, tx, bundle);
+
+	return XAC_NO_DROP;
+}
+
+/* Standard statistics that go with a drop, and the sign to the sender. */
+static void xac_tx_failed(struct sk_buff *skb, struct net_device *dev,
+			  enum xfrm_accel_drop_reason reason)
+{
+	switch (reason) {
+	case XFRM_ACCEL_DROP_TX_NO_POLICY:
+	case XFRM_ACCEL_DROP_TX_POLICY_BLOCK:
+	case XFRM_ACCEL_DROP_TX_NO_SA:
+	case XFRM_ACCEL_DROP_TX_WRONG_IF_ID:
+	case XFRM_ACCEL_DROP_TX_LOOKUP:
+		DEV_STATS_INC(dev, tx_carrier_errors);
+		dst_link_failure(skb);
+		break;
+	case XFRM_ACCEL_DROP_TX_NO_ROUTE:
+		DEV_STATS_INC(dev, tx_carrier_errors);
+		break;
+	case XFRM_ACCEL_DROP_TX_LOOP:
+		DEV_STATS_INC(dev, collisions);
+		break;
+	default:
+		break;
+	}
+
+	DEV_STATS_INC(dev, tx_errors);
+	DEV_STATS_INC(dev, tx_dropped);
+}
+
+/**
+ * xac_start_xmit - ndo_start_xmit of an xfrm interface
+ * @skb: an IPv4 or IPv6 packet; consumed
+ * @dev: the interface
+ *
+ * Context: bottom halves off; no queue lock is held and any number of CPUs may
+ * be here.
+ * Return: always NETDEV_TX_OK: the packet is sent, or dropped and counted.
+ */
+netdev_tx_t xac_start_xmit(struct sk_buff *skb, struct net_device *dev)
+{
+	struct xac_tx tx = { .xd = netdev_priv(dev) };
+	int verdict = xac_transmit(skb, &tx);
+
+	if (verdict != XAC_NO_DROP) {
+		xac_tx_failed(skb, dev, verdict);
+		xac_drop(skb, dev, tx.xd->counters, verdict);
+	}
+
+	return NETDEV_TX_OK;
+}

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Load and unload: one chain of steps, unwound in reverse.
+ */
+#include <linux/module.h>
+#include <net/rtnetlink.h>
+
+#include "iface/iface.h"
+#include "slots.h"
+
+static int __init xac_init(void)
+{
+	int err;
+
+	/* First: nobody may take a slot while we look at them. */
+	err = xac_veto_register();
+	if (err)
+		return err;
+
+	err = xac_link_net_init();
+	if (err)
+		goto unregister_veto;
+
+	err = xac_handlers_register();
+	if (err)
+		goto exit_net;
+
+	err = xac_lwtunnel_register();
+	if (err)
+		goto unregister_handlers;
+
+	err = xac_kfunc_register();
+	if (err)
+		goto unregister_lwtunnel;
+
+	/*
+	 * The one slot that is overwritten without a question. Whoever else
+	 * would hold it holds the handlers as well, and those are ours now.
+	 */
+	xac_session_register();
+
+	/* Last: interfaces can be made as soon as the kind is known. */
+	err = xac_link_register();
+	if (err) {
+		pr_err("cannot register the link kind \"xfrm\"\n");
+		goto unregister_session;
+	}
+
+	pr_info("version " XAC_VERSION " loaded: link kind xfrm\n");
+
+	return 0;
+
+unregister_session:
+	xac_session_unregister();
+unregister_lwtunnel:
+	xac_lwtunnel_unregister();
+unregister_handlers:
+	xac_handlers_unregister();
+exit_net:
+	xac_link_net_exit();
+unregister_veto:
+	xac_veto_unregister();
+
+	return xac_load_error(err);
+}
+
+static void __exit xac_exit(void)
+{
+	xac_link_unregister();
+	xac_session_unregister();
+	xac_lwtunnel_unregister();
+	xac_handlers_unregister();
+	xac_link_net_exit();
+	xac_veto_unregister();
+}
+
+module_init(xac_init);
+module_exit(xac_exit);
+
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("IPsec acceleration: xfrm interfaces");
+MODULE_VERSION(XAC_VERSION);
+MODULE_ALIAS_RTNL_LINK("xfrm");
+MODULE_ALIAS_NETDEV("xfrm0");

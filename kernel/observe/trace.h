@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#undef TRACE_SYSTEM
+#define TRACE_SYSTEM xfrm_accel
+
+#if !defined(_XAC_OBSERVE_TRACE_H) || defined(TRACE_HEADER_MULTI_READ)
+#define _XAC_OBSERVE_TRACE_H
+
+#include <linux/netdevice.h>
+#include <linux/tracepoint.h>
+#include <linux/xfrm_accel.h>
+
+#undef XAC_TRACE_REASON
+#define XAC_TRACE_REASON(NAME, name, number, meaning) { number, name },
+
+/* The list is closed by an entry that no reason has. */
+#define xac_show_reason(reason)						\
+	__print_symbolic(reason,					\
+			 XFRM_ACCEL_DROP_REASONS(XAC_TRACE_REASON)	\
+			 { -1, "unknown" })
+
+/*
+ * An xfrm interface discards a packet.
+ */
+TRACE_EVENT(xfrm_accel_drop,
+	TP_PROTO(const struct net_device *dev, const struct sk_buff *skb,
+		 unsigned int reason),
+
+	TP_ARGS(dev, skb, reason),
+
+	TP_STRUCT__entry(
+		__field(const void *, skbaddr)
+		__field(unsigned int, len)
+		__field(int, ifindex)
+		__field(unsigned int, reason)
+		__array(char, name, IFNAMSIZ)
+	),
+
+	TP_fast_assign(
+		__entry->skbaddr = skb;
+		__entry->len = skb ? skb->len : 0;
+		__entry->ifindex = dev->ifindex;
+		__entry->reason = reason;
+		strscpy(__entry->name, dev->name, IFNAMSIZ);
+	),
+
+	TP_printk("dev=%s ifindex=%d skbaddr=%p len=%u reason=%s",
+		  __entry->name, __entry->ifindex, __entry->skbaddr,
+		  __entry->len, xac_show_reason(__entry->reason))
+);
+
+#endif /* _XAC_OBSERVE_TRACE_H */
+
+#undef TRACE_INCLUDE_PATH
+#define TRACE_INCLUDE_PATH observe
+#undef TRACE_INCLUDE_FILE
+#define TRACE_INCLUDE_FILE trace
+#include <trace/define_trace.h>

@@ -1,0 +1,131 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Finds out by compiling what the headers of a kernel offer, and writes the
+# answers as a header.
+#
+#   probe.sh OUTPUT-HEADER KDIR [make argument...]
+#
+# Each probe is a few lines of C. One that compiles defines XAC_HAVE_<NAME>.
+# Version numbers say little: distributions and stable kernels take features
+# back into older versions, and leave others out of newer ones.
+set -euo pipefail
+
+out=$1 kdir=$2
+shift 2
+
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+
+names=()
+
+# probe NAME <<EOF: registers the C code on standard input as probe NAME
+probe() {
+	names+=("$1")
+	{ echo '#include <linux/kernel.h>'; cat; } > "$dir/$1.c"
+}
+
+# Two controls: without them, a broken compiler would read as an old kernel.
+probe CONTROL_COMPILES <<'C'
+int xac_probe(void);
+int xac_probe(void) { return 0; }
+C
+
+probe CONTROL_FAILS <<'C'
+int xac_probe(void);
+int xac_probe(void) { return xac_no_such_function_anywhere(); }
+C
+
+probe NEWLINK_PARAMS <<'C'
+#include <net/rtnetlink.h>
+struct net *xac_probe(struct rtnl_newlink_params *p);
+struct net *xac_probe(struct rtnl_newlink_params *p) { return p->link_net; }
+C
+
+probe DEV_LLTX <<'C'
+#include <linux/netdevice.h>
+void xac_probe(struct net_device *dev);
+void xac_probe(struct net_device *dev) { dev->lltx = true; }
+C
+
+probe PCPU_STAT_TYPE <<'C'
+#include <linux/netdevice.h>
+void xac_probe(struct net_device *dev);
+void xac_probe(struct net_device *dev)
+{
+	dev->pcpu_stat_type = NETDEV_PCPU_STAT_TSTATS;
+}
+C
+
+probe DECODE_SESSION_NET <<'C'
+#include <net/xfrm.h>
+int xac_probe(struct net *net, struct sk_buff *skb, struct flowi *fl);
+int xac_probe(struct net *net, struct sk_buff *skb, struct flowi *fl)
+{
+	return xfrm_decode_session(net, skb, fl, AF_INET);
+}
+C
+
+probe DST_DEV <<'C'
+#include <net/dst.h>
+struct net_device *xac_probe(const struct dst_entry *dst);
+struct net_device *xac_probe(const struct dst_entry *dst)
+{
+	return dst_dev(dst);
+}
+C
+
+probe MD_DST_ORIG <<'C'
+#include <net/dst_metadata.h>
+struct dst_entry *xac_probe(struct xfrm_md_info *info);
+struct dst_entry *xac_probe(struct xfrm_md_info *info)
+{
+	return info->dst_orig;
+}
+C
+
+probe BPF_KFUNCS <<'C'
+#include <linux/bpf.h>
+#include <linux/btf.h>
+#include <linux/btf_ids.h>
+__bpf_kfunc_start_defs();
+__bpf_kfunc int xac_probe(void) { return 0; }
+__bpf_kfunc_end_defs();
+BTF_KFUNCS_START(xac_probe_set)
+BTF_ID_FLAGS(func, xac_probe)
+BTF_KFUNCS_END(xac_probe_set)
+const struct btf_kfunc_id_set *xac_probe_get(void);
+const struct btf_kfunc_id_set *xac_probe_get(void)
+{
+	static const struct btf_kfunc_id_set set = { .set = &xac_probe_set };
+
+	return &set;
+}
+C
+
+printf 'obj-m += %s.o\n' "${names[@]}" > "$dir/Kbuild"
+
+# Compile all of them, whichever fail.
+MAKEFLAGS='' make -k -C "$kdir" M="$dir" "$@" \
+	"${names[@]/%/.o}" > "$dir/log" 2>&1 || true
+
+if [ ! -s "$dir/CONTROL_COMPILES.o" ] || [ -e "$dir/CONTROL_FAILS.o" ]; then
+	echo "probe.sh: cannot compile against $kdir:" >&2
+	tail -n 20 "$dir/log" >&2
+	exit 1
+fi
+
+{
+	echo '/* Written by scripts/build/probe.sh. */'
+	for name in "${names[@]}"; do
+		case $name in CONTROL_*) continue ;; esac
+		if [ -s "$dir/$name.o" ]; then
+			echo "#define XAC_HAVE_$name 1"
+		else
+			echo "/* #undef XAC_HAVE_$name */"
+		fi
+	done
+} > "$dir/header"
+
+# Leave the header untouched where nothing changed, so that nothing rebuilds.
+cmp -s "$dir/header" "$out" || cp "$dir/header" "$out"
