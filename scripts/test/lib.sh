@@ -227,13 +227,29 @@ del_ns()
 	ip netns del "$1"
 }
 
+# probe_reaper: a namespace is made, deleted, and seen to die
+probe_reaper()
+{
+	local keeper=$1 probe="xa-p-$RANDOM"
+	must ip netns add "$probe"
+	must ip -n "$keeper" link add "$probe" type veth peer name p netns "$probe"
+	must ip netns del "$probe"
+	wait_for 30 not exists "$keeper" "$probe"
+}
+
+# reaped NS: every namespace deleted until now is gone for good, which it is not
+# while somebody holds a device of it. Namespaces die one batch after the other,
+# so a second one dies only when the first one's batch is through. NS: any.
+reaped() { probe_reaper "$1" && probe_reaper "$1"; }
+
 # two_hosts [mtu=N]: namespaces $A and $B on one wire
 #
 #     $A                                        $B
 #     wire0 192.0.2.1/24       ----------       wire0 192.0.2.2/24
 #           2001:db8:1::1/64                          2001:db8:1::2/64
 #
-# The addresses are in OUT4_A, OUT4_B, OUT6_A, OUT6_B.
+# The addresses are in OUT4_A, OUT4_B, OUT6_A, OUT6_B. The ifindex of wire0 is 42
+# in $A and 43 in $B: no other device has these by chance.
 two_hosts()
 {
 	local mtu=1500
@@ -241,8 +257,8 @@ two_hosts()
 	[ $# = 0 ] || local "$@"
 	new_ns A
 	new_ns B
-	must ip -n "$A" link add wire0 mtu "$mtu" type veth \
-		peer name wire0 mtu "$mtu" netns "$B"
+	must ip -n "$A" link add wire0 index 42 mtu "$mtu" type veth \
+		peer name wire0 index 43 mtu "$mtu" netns "$B"
 	OUT4_A=192.0.2.1 OUT4_B=192.0.2.2
 	OUT6_A=2001:db8:1::1 OUT6_B=2001:db8:1::2
 	must ip -n "$A" addr add $OUT4_A/24 dev wire0
@@ -412,7 +428,8 @@ show()
 {
 	local json lower
 	json=$(ip -n "$1" -d -j link show dev "$2") || return
-	lower=$(grep -oP '"link(_index)?":"?\K[^",]*' <<<"$json" || echo -)
+	lower=$(grep -oP '"link(_index)?":"?\K[^",]*' <<<"$json" || echo null)
+	[ "$lower" != null ] || lower=-
 	echo "$lower" "$(grep -oP '"info_data":\K{[^}]*}' <<<"$json")"
 }
 
