@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-2.0
+# traffic.sh - servers, clients and watchers that run beside a test.
+# Source it after lib.sh.
+
+traffic="$TESTDIR/helpers/traffic.py"
+
+skip_without_python()
+{
+	have python3 || skip_all "$1" "python3 is not installed"
+}
+
+# start NS FILE CMD...: CMD in the background in NS, its output in FILE; returns
+# when it has said "ready". The process id is in STARTED.
+start()
+{
+	local ns=$1 file=$2
+	shift 2
+	: >"$file"
+	ip netns exec "$ns" "$@" >"$file" 2>&1 &
+	STARTED=$!
+	at_exit kill "$STARTED"
+	wait_for 20 grep -q ready "$file" || die "does not start: $*: $(tail -n 3 "$file")"
+}
+
+# serve NS: answers traffic.py on port 7000
+serve() { start "$1" "$TMP/serve-$1" "$traffic" serve; }
+
+# A program one talks to: open_talk NAME CMD... starts it, ask NAME LINE sends it
+# a line, answer NAME SECONDS prints the next line from it. Pipes rather than
+# bash's coprocesses, which a subshell cannot use.
+declare -A talk_in talk_out
+
+open_talk()
+{
+	local name=$1 in out
+	shift
+	mkfifo "$TMP/$name.in" "$TMP/$name.out"
+	exec {in}<>"$TMP/$name.in" {out}<>"$TMP/$name.out"
+	talk_in[$name]=$in talk_out[$name]=$out
+	"$@" <"$TMP/$name.in" >"$TMP/$name.out" 2>&1 &
+	at_exit kill $!
+	[ "$(answer "$name" 20)" = ready ] || die "does not start: $*"
+}
+
+ask() { echo "$2" >&"${talk_in[$1]}"; }
+
+answer()
+{
+	local line
+	read -r -t "$2" -u "${talk_out[$1]}" line && echo "$line"
+}
+
+# open_client NS, client WORDS...: see "client" in traffic.py
+open_client() { open_talk client ip netns exec "$1" "$traffic" client; }
+
+client()
+{
+	local line
+	ask client "$*"
+	while line=$(answer client 60); do
+		case $line in
+		"done 0") return 0 ;;
+		"done 1") return 1 ;;
+		*) echo "$line" ;;
+		esac
+	done
+	echo "the traffic client does not answer"
+	return 1
+}
+
+# watch_wire NS DEV, wire: see wirewatch.py
+watch_wire() { open_talk watch ip netns exec "$1" "$TESTDIR/helpers/wirewatch.py" "$2"; }
+
+wire() { ask watch "" && answer watch 20; }
+
+# seen NAME LINE: the packets of a kind in a line of wirewatch.py
+seen() { grep -oE "(^| )$1=[0-9]+" <<<"$2" | cut -d= -f2 || echo 0; }
+
+# only_on_wire "NAMES" LINE: something of NAMES (a|b) was seen and nothing else
+only_on_wire()
+{
+	echo "on the wire: $2"
+	grep -qE "^(($1)=[1-9][0-9]* )+max=[0-9]+$" <<<"$2"
+}
+
+# espinudp NS ADDR...: sockets that take ESP in UDP on port 4500
+espinudp()
+{
+	local ns=$1
+	shift
+	start "$ns" "$TMP/espinudp-$ns" "$TESTDIR/helpers/espinudp.py" "$@"
+}
