@@ -7,7 +7,9 @@
 
 #include <linux/skbuff.h>
 
-#if __has_include(<net/gso.h>)
+#include "xfrm_accel_probes.h"
+
+#ifdef XAC_HAVE_GSO_H
 #include <net/gso.h>
 #endif
 

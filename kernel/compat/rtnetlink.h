@@ -10,27 +10,30 @@
 
 #include "xfrm_accel_probes.h"
 
+/* The file that includes this one says what making a link means. */
+static int xac_new(struct net *net, struct net_device *dev,
+		   struct nlattr *tb[], struct nlattr *data[],
+		   struct netlink_ext_ack *extack);
+
 #ifdef XAC_HAVE_NEWLINK_PARAMS
 
-/* Defines newlink() operation @name that calls @fn(net, dev, tb, data, extack). */
-#define XAC_DEFINE_NEWLINK(name, fn)					\
-static int name(struct net_device *dev,					\
-		struct rtnl_newlink_params *params,			\
-		struct netlink_ext_ack *extack)				\
-{									\
-	return fn(params->link_net ?: dev_net(dev), dev,		\
-		  params->tb, params->data, extack);			\
+static int xac_newlink(struct net_device *dev,
+		       struct rtnl_newlink_params *params,
+		       struct netlink_ext_ack *extack)
+{
+	struct net *net = params->link_net ?: dev_net(dev);
+
+	return xac_new(net, dev, params->tb, params->data, extack);
 }
 
 #else
 
-/* Here rtnetlink has created the device in the "link-netns" already. */
-#define XAC_DEFINE_NEWLINK(name, fn)					\
-static int name(struct net *src_net, struct net_device *dev,		\
-		struct nlattr *tb[], struct nlattr *data[],		\
-		struct netlink_ext_ack *extack)				\
-{									\
-	return fn(dev_net(dev), dev, tb, data, extack);			\
+/* Here rtnetlink has made the device in the "link-netns" already. */
+static int xac_newlink(struct net *src_net, struct net_device *dev,
+		       struct nlattr *tb[], struct nlattr *data[],
+		       struct netlink_ext_ack *extack)
+{
+	return xac_new(dev_net(dev), dev, tb, data, extack);
 }
 
 #endif

@@ -253,8 +253,6 @@ static int xac_new(struct net *net, struct net_device *dev,
 	return err;
 }
 
-XAC_DEFINE_NEWLINK(xac_newlink, xac_new)
-
 static int xac_check_change(const struct xac_dev *xd,
 			    const struct xac_parms *parms,
 			    struct netlink_ext_ack *extack)

@@ -7,10 +7,7 @@
 #include "observe/counters.h"
 #include "observe/trace.h"
 
-#define XAC_DROP_NAME(NAME, name, number, meaning) [number] = name,
-static const char * const xac_drop_names[] = {
-	XFRM_ACCEL_DROP_REASONS(XAC_DROP_NAME)
-};
+static const char * const xac_drop_names[] = XFRM_ACCEL_DROP_NAMES;
 
 /*
  * The kernel's own drop reason that comes nearest, for drop_monitor,
@@ -128,7 +125,7 @@ void xac_counters_read(struct xac_counters __percpu *counters, u64 *sum)
  */
 const char *xac_drop_name(unsigned int reason)
 {
-	if (reason >= ARRAY_SIZE(xac_drop_names) || !xac_drop_names[reason])
+	if (reason >= ARRAY_SIZE(xac_drop_names))
 		return "unknown";
 
 	return xac_drop_names[reason];

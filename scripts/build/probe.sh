@@ -75,6 +75,12 @@ struct net_device *xac_probe(const struct dst_entry *dst)
 }
 C
 
+probe GSO_H <<'C'
+#include <net/gso.h>
+int xac_probe(void);
+int xac_probe(void) { return 0; }
+C
+
 probe MD_DST_ORIG <<'C'
 #include <net/dst_metadata.h>
 struct dst_entry *xac_probe(struct xfrm_md_info *info);
