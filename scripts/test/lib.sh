@@ -216,6 +216,8 @@ new_ns()
 
 in_ns() { ip netns exec "$@"; }
 
+ns_empty() { [ -z "$(ip netns pids "$1")" ]; }
+
 # del_ns NAME: with whatever still runs inside
 del_ns()
 {
@@ -224,6 +226,7 @@ del_ns()
 	pids=$(ip netns pids "$1")
 	# shellcheck disable=SC2086
 	[ -z "$pids" ] || kill -9 $pids
+	wait_for 10 ns_empty "$1"
 	ip netns del "$1"
 }
 

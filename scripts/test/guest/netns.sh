@@ -45,7 +45,13 @@ container()
 
 traffic() { pings "$C" 10.7.0.2 && pings "$C" fd00:7::2 && pings "$B" 10.7.0.1; }
 
-flood() { in_ns "$C" ping -n -q -f -w 30 "$1" >/dev/null 2>&1 & }
+# Returns when the flood is on: a process that has not entered the namespace yet
+# would keep it alive unseen.
+flood()
+{
+	ip netns exec "$C" ping -n -q -f -w 60 "$1" >/dev/null 2>&1 &
+	wait_for 10 grep -q ping "/proc/$!/comm" || die "no flood"
+}
 
 moved_device()
 {

@@ -75,7 +75,8 @@ class Answer:
     """What the kernel said: err is "OK" or the name of an errno."""
 
     def __init__(self, error, message):
-        self.err = errno.errorcode[-error] if error else "OK"
+        # 95 is ENOTSUP to Python and EOPNOTSUPP to everybody else.
+        self.err = {0: "OK", -95: "EOPNOTSUPP"}.get(error) or errno.errorcode[-error]
         self.message = message
 
     def __str__(self):
