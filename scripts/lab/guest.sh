@@ -77,9 +77,9 @@ accel=${XA_ACCEL:-}
 lab_prepare
 BOOT_ALLOWANCE=90
 mapfile -t disks < <(
-	disk root "$root" readonly=on
-	disk modules "$K/modules.sqfs" readonly=on
-	disk in "$WORK/in.tar" readonly=on
+	disk root "$root" readonly=on,file.locking=off
+	disk modules "$K/modules.sqfs" readonly=on,file.locking=off
+	disk in "$WORK/in.tar" readonly=on,file.locking=off
 	disk out "$WORK/out.tar" cache=unsafe
 )
 # Two serial lines: the kernel's console goes to a file, the output of run.sh to us.

@@ -1,0 +1,156 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Runs guest tests, each in a lab of its own, several at a time.
+#
+#   run-guest.sh [-l qemu|uml-plain|uml-debug] [-k 6.1|6.12|7.3]
+#                [-i xfrm_accel|xfrm_interface] [-j JOBS] [TEST...]
+#
+# -k chooses the stock kernel for the lab "qemu". -i xfrm_interface runs the
+# tests against the kernel's own interface, to judge the tests. Without TEST,
+# all of scripts/test/guest.
+#
+# Prints a line for each test, what failed, and "N passed, N failed, N skipped".
+# Everything else is left in build/test/. Exit status: 0 when nothing failed.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=scripts/lab/lib.sh
+. "$here/../lab/lib.sh"
+
+lab=qemu kernel=6.1 impl=xfrm_accel jobs=2
+while getopts l:k:i:j: option; do
+	case $option in
+	l) lab=$OPTARG ;;
+	k) kernel=$OPTARG ;;
+	i) impl=$OPTARG ;;
+	j) jobs=$OPTARG ;;
+	*) die "usage: see the top of the script" ;;
+	esac
+done
+shift $((OPTIND - 1))
+
+tests=("$@")
+if [ ${#tests[@]} = 0 ]; then
+	for file in "$here"/guest/*.sh; do
+		file=${file##*/}
+		tests+=("${file%.sh}")
+	done
+fi
+
+# The module for the lab's kernel: sets module.
+build_module() {
+	local dir
+	need_pkgs make gcc
+	if [ "$lab" = qemu ]; then
+		dir=$("$XA_TOP/scripts/lab/kernel.sh" "$kernel")
+		"$dir/build-in" "$XA_TOP" make -s module "BUILD=build/test/ko-$kernel" >&2
+		module=$XA_TOP/build/test/ko-$kernel/xfrm_accel.ko
+	else
+		dir=$("$XA_TOP/scripts/lab/uml.sh" build "${lab#uml-}")
+		make -s -C "$XA_TOP" module "KDIR=$dir/build" ARCH=um \
+			"BUILD=build/test/ko-$lab" >&2
+		module=$XA_TOP/build/test/ko-$lab/xfrm_accel.ko
+	fi
+}
+
+# What every lab gets as /in.
+make_indir() {
+	in=$XA_TOP/build/test/in-$label
+	rm -rf "$in"
+	mkdir -p "$in"
+	cp -r "$here" "$in/test"
+	cp "$module" "$in/xfrm_accel.ko"
+	need_pkgs gcc libc6-dev
+	"$here/prepare.sh" "$in/helpers"
+	# Emulated, a machine is some times slower than the tests' limits think.
+	cat >"$in/run.sh" <<-'RUN'
+		. "$IN/env"
+		export IMPL SLOW MODULE=$IN/xfrm_accel.ko HELPERS=$IN/helpers
+		exec bash "$IN/test/in-guest.sh" "$TEST"
+	RUN
+}
+
+# run_one TEST: its results in build/test/out-LABEL/TEST
+run_one() {
+	local name=$1 out=$XA_TOP/build/test/out-$label/$1 begin=$SECONDS rc=0
+	local indir limit cpus
+	rm -rf "$out"
+	mkdir -p "$out"
+	indir=$out/in
+	cp -al "$in" "$indir"
+	printf '%s\n' "TEST=$name IMPL=$impl SLOW=$slow" >"$indir/env"
+	limit=$(sed -n '/^[^#]/q; s/^# limit: *//p' "$here/guest/$name.sh" 2>/dev/null || :)
+	limit=$((${limit:-300} * slow + 120))
+	cpus=$(sed -n '/^[^#]/q; s/^# cpus: *//p' "$here/guest/$name.sh" 2>/dev/null || :)
+	case $lab in
+	qemu)
+		"$XA_TOP/scripts/lab/guest.sh" -k "$kernel" -s "${cpus:-2}" -t $limit \
+			-i "$indir" -o "$out" >"$out/ktap" 2>"$out/lab.log" || rc=$?
+		;;
+	*)
+		"$XA_TOP/scripts/lab/uml.sh" run "${lab#uml-}" -t $limit \
+			-i "$indir" -o "$out" >"$out/ktap" 2>"$out/lab.log" || rc=$?
+		;;
+	esac
+	rm -rf "$indir"
+	report "$name" "$out" $rc $((SECONDS - begin))
+}
+
+# report TEST OUT STATUS SECONDS: what the reader needs to know, in one piece
+report() {
+	local name=$1 out=$2 rc=$3 took=$4 passed=0 failed=1 skipped=0
+	if [ -s "$out/totals" ]; then
+		read -r passed failed skipped <"$out/totals"
+	else
+		echo "0 1 0" >"$out/totals"
+	fi
+	{
+		printf '%-4s %-12s %4d passed %3d failed %3d skipped  %4d s\n' \
+			"$([ "$failed" = 0 ] && [ "$rc" = 0 ] && echo ok || echo FAIL)" \
+			"$name" "$passed" "$failed" "$skipped" "$took"
+		sed -n 's/^ *ok [0-9]* - \(.*\) # SKIP \(.*\)/       skipped: \1: \2/p' \
+			"$out/ktap"
+		if [ "$failed" != 0 ]; then
+			# A result that is not ok, and the comments that explain it.
+			awk '/^ *not ok/ { show = 1 } /^ *ok/ { show = 0 }
+			     show { print "      " $0 }' "$out/ktap" | head -n 60
+		fi
+		case $rc in
+		124) echo "       ended by force: it took longer than its limit" ;;
+		125) echo "       the kernel died; its last words:"
+		     tail -q -n 25 "$out"/console.txt "$out/lab.log" 2>/dev/null || : ;;
+		esac
+	} >"$out/report"
+	# One write, so that tests running at once do not mix their lines.
+	cat "$out/report"
+}
+
+label=$lab-$([ "$lab" = qemu ] && echo "$kernel-")$impl
+case $lab in
+qemu) slow=4 ;;
+uml-debug) slow=5 ;;
+uml-plain) slow=1 ;;
+*) die "no such lab: $lab" ;;
+esac
+
+build_module
+make_indir
+rm -rf "$XA_TOP/build/test/out-$label"
+
+if [ "$lab" = qemu ]; then
+	# Once, before several labs at a time would each want to.
+	"$XA_TOP/scripts/lab/rootfs.sh" >/dev/null
+	"$XA_TOP/scripts/lab/kernel.sh" "$kernel" >/dev/null
+fi
+
+for name in "${tests[@]}"; do
+	while [ "$(jobs -rp | wc -l)" -ge "$jobs" ]; do
+		wait -n || :
+	done
+	run_one "$name" &
+done
+wait
+
+awk '{ p += $1; f += $2; s += $3 }
+     END { printf "%d passed, %d failed, %d skipped\n", p, f, s; exit f > 0 }' \
+	"$XA_TOP/build/test/out-$label"/*/totals
