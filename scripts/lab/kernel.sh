@@ -36,7 +36,7 @@ needs() {
 fetch() {
 	local dir=$1 headers=$2 version=${2#linux-headers-} debs modules m
 	say "fetching Debian's kernel $version (once; kept in $XA_CACHE)"
-	mapfile -t debs < <(needs "linux-image-$version" '^linux-(binary|modules)-')
+	mapfile -t debs < <(needs "linux-image-$version" '^linux-(base|binary|modules)-[0-9]')
 	unpack_pkgs "$RELEASE" "$dir/image" "linux-image-$version" "${debs[@]}"
 
 	m=$dir/image/lib/modules/$version

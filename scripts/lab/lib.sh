@@ -8,6 +8,8 @@
 # complete exactly if it holds a file .done (see cached()), so whatever was killed half-way
 # is made anew.
 
+shopt -s inherit_errexit
+
 XA_TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
 XA_CACHE=${XFRM_ACCEL_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/xfrm_accel}
 mkdir -p "$XA_CACHE"

@@ -94,6 +94,8 @@ run() {
 	make_initrd "$XA_CACHE/uml/initrd"
 	lab_prepare
 	BOOT_ALLOWANCE=30
+	# Every finding of KASAN is reported, not just the first.
+	[ "$FLAVOUR" = plain ] || APPEND="kasan_multi_shot $APPEND"
 	# The kernel's console is ours alone (stderr); run.sh writes to the serial line.
 	# shellcheck disable=SC2086  # APPEND is a list of words
 	lab_boot nice "$U/linux" mem="${MEM}M" initrd="$XA_CACHE/uml/initrd" rdinit=/init \
