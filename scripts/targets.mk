@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# Targets that run something: tests, labs, the demonstration.
+
+.PHONY: lint kunit check check-fast check-kernels check-in-tree lab-clean
+
+lint:
+	@scripts/build/lint.sh
+
+kunit:
+	@scripts/test/kunit.sh plain debug
+
+check:
+	@scripts/test/check.sh
+
+check-fast:
+	@scripts/test/check.sh fast
+
+check-kernels:
+	@scripts/test/check.sh guest kernels
+
+# The guest tests against the kernel's own interface: a test of the tests.
+check-in-tree:
+	@scripts/test/run-guest.sh -i xfrm_interface
+
+lab-clean:
+	@scripts/lab/clean.sh --stale
+
+-include $(wildcard scripts/*/targets.mk)

@@ -1,0 +1,89 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# check.sh [STAGE...] - the tests of the project, stage by stage:
+#
+#   lint      compilers' warnings, sparse, checkpatch, kernel-doc, shellcheck
+#   kunit     KUnit suites in UML, plain and with sanitizers
+#   debug     guest tests in UML with sanitizers
+#   guest     guest tests on Debian's stock 6.1 kernel in QEMU
+#   kernels   guest tests on the stock 6.12 and 7.3 kernels
+#   fast      lint, KUnit plain and a few guest tests in plain UML: in two minutes
+#
+# Without a stage: lint kunit debug guest. Ends with the totals on the line
+# "N passed, N failed, N skipped"; exit status 0 when nothing failed.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+# What the sanitizers are to see: every path of the module, at bearable speed.
+debug_tests=(link netlink netns receive pmtu counters external acquire async)
+fast_tests=(link receive)
+
+passed=0 failed=0 skipped=0
+
+# stage NAME COMMAND...: runs it, and adds the totals on its last line
+stage() {
+	local name=$1 begin=$SECONDS last log rc=0
+	shift
+	log=build/test/$name.log
+	mkdir -p build/test
+	echo "== $name"
+	"$@" 2>&1 | tee "$log" || rc=$?
+	last=$(tail -n 1 "$log")
+	if [[ $last =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed,\ ([0-9]+)\ skipped$ ]]; then
+		passed=$((passed + BASH_REMATCH[1]))
+		failed=$((failed + BASH_REMATCH[2]))
+		skipped=$((skipped + BASH_REMATCH[3]))
+		[ "$rc" = 0 ] || [ "${BASH_REMATCH[2]}" != 0 ] || failed=$((failed + 1))
+	else
+		echo "$name ended without a result (status $rc)"
+		failed=$((failed + 1))
+	fi
+	echo "== $name took $((SECONDS - begin)) s"
+	echo
+}
+
+# Only those there are: a test may be for another lab.
+existing() {
+	local name
+	for name in "$@"; do
+		[ ! -e "scripts/test/guest/$name.sh" ] || echo "$name"
+	done
+}
+
+run_stage() {
+	local name=$1
+	case $name in
+	lint) stage lint scripts/build/lint.sh ;;
+	kunit) stage kunit scripts/test/kunit.sh plain debug ;;
+	debug)
+		mapfile -t tests < <(existing "${debug_tests[@]}")
+		stage debug scripts/test/run-guest.sh -l uml-debug "${tests[@]}"
+		;;
+	guest) stage guest scripts/test/run-guest.sh -k 6.1 ;;
+	kernels)
+		stage guest-6.12 scripts/test/run-guest.sh -k 6.12
+		stage guest-7.3 scripts/test/run-guest.sh -k 7.3
+		;;
+	fast)
+		stage lint scripts/build/lint.sh
+		stage kunit scripts/test/kunit.sh plain
+		mapfile -t tests < <(existing "${fast_tests[@]}")
+		stage guest-uml scripts/test/run-guest.sh -l uml-plain "${tests[@]}"
+		;;
+	*)
+		echo "check.sh: no such stage: $name" >&2
+		exit 2
+		;;
+	esac
+}
+
+stages=("$@")
+[ $# != 0 ] || stages=(lint kunit debug guest)
+for name in "${stages[@]}"; do
+	run_stage "$name"
+done
+
+echo "took $((SECONDS / 60)) min $((SECONDS % 60)) s"
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" = 0 ]
