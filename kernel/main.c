@@ -5,6 +5,7 @@
 #include <linux/module.h>
 #include <net/rtnetlink.h>
 
+#include "compat/kunit.h"
 #include "iface/iface.h"
 #include "slots.h"
 
@@ -47,6 +48,7 @@ static int __init xac_init(void)
 	}
 
 	pr_info("version " XAC_VERSION " loaded: link kind xfrm\n");
+	xac_kunit_run();
 
 	return 0;
 
@@ -66,6 +68,7 @@ unregister_veto:
 
 static void __exit xac_exit(void)
 {
+	xac_kunit_exit();
 	xac_link_unregister();
 	xac_session_unregister();
 	xac_lwtunnel_unregister();

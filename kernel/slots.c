@@ -6,6 +6,7 @@
 #include <linux/module.h>
 #include <linux/notifier.h>
 
+#include "compat/kunit.h"
 #include "slots.h"
 
 /* Modules that provide what we provide. */
@@ -17,8 +18,9 @@ static const char * const xac_rivals[] = {
  * Asked before the init function of another module runs. The error goes to
  * whoever loads it.
  */
-static int xac_module_event(struct notifier_block *nb, unsigned long event,
-			    void *data)
+VISIBLE_IF_KUNIT
+int xac_module_event(struct notifier_block *nb, unsigned long event,
+		     void *data)
 {
 	const struct module *mod = data;
 	size_t i;

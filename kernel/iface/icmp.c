@@ -18,6 +18,7 @@
 #include <net/route.h>
 #include <net/xfrm.h>
 
+#include "compat/kunit.h"
 #include "iface/iface.h"
 
 /*
@@ -28,7 +29,8 @@
  *
  * Return: false if it is another protocol.
  */
-static bool xac_quoted_spi(const void *hdr, int protocol, __be32 *spi)
+VISIBLE_IF_KUNIT
+bool xac_quoted_spi(const void *hdr, int protocol, __be32 *spi)
 {
 	switch (protocol) {
 	case IPPROTO_ESP:

@@ -11,6 +11,7 @@
 #include <net/ip_tunnels.h>
 #include <net/netns/generic.h>
 
+#include "compat/kunit.h"
 #include "compat/netdevice.h"
 #include "compat/rtnetlink.h"
 #include "iface/iface.h"
@@ -177,7 +178,8 @@ static struct xac_parms xac_parse(struct nlattr *data[])
 	return parms;
 }
 
-static unsigned int xac_default_mtu(const struct xac_dev *xd)
+VISIBLE_IF_KUNIT
+unsigned int xac_default_mtu(const struct xac_dev *xd)
 {
 	const struct net_device *lower = __dev_get_by_index(xd->net, xd->link);
 	unsigned int mtu = lower ? lower->mtu : ETH_DATA_LEN;

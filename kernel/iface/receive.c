@@ -11,6 +11,7 @@
 #include <net/ip.h>
 #include <net/ipv6.h>
 
+#include "compat/kunit.h"
 #include "compat/xfrm.h"
 #include "iface/iface.h"
 
@@ -160,8 +161,9 @@ static void xac_count_rx_failure(const struct xac_dev *xd)
  * softirq or in a NAPI thread; software that completes later (cryptd, pcrypt)
  * does so on a workqueue. A wrong "yes" costs a little time, no more.
  */
-static bool xac_completed_async(const struct sk_buff *skb,
-				const struct xfrm_state *x)
+VISIBLE_IF_KUNIT
+bool xac_completed_async(const struct sk_buff *skb,
+			 const struct xfrm_state *x)
 {
 	const struct xfrm_offload *xo = xfrm_offload((struct sk_buff *)skb);
 	struct crypto_aead *aead = x->data;
@@ -295,8 +297,9 @@ static int xac_slave_ifindex(const struct sk_buff *skb, unsigned short family)
  * Which if_id must the input policy have, and in which namespace does it
  * live? Asked by __xfrm_policy_check(), under RCU.
  */
-static bool xac_decode_session_cb(struct sk_buff *skb, unsigned short family,
-				  struct xfrm_if_decode_session_result *res)
+VISIBLE_IF_KUNIT
+bool xac_decode_session_cb(struct sk_buff *skb, unsigned short family,
+			   struct xfrm_if_decode_session_result *res)
 {
 	struct xfrm_state *x = xac_last_state(skb);
 	struct net_device *dev = skb->dev;

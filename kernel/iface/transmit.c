@@ -16,6 +16,7 @@
 
 #include "compat/dst.h"
 #include "compat/gso.h"
+#include "compat/kunit.h"
 #include "compat/netdevice.h"
 #include "compat/xfrm.h"
 #include "iface/iface.h"
@@ -187,7 +188,8 @@ static void xac_scrub_outgoing(struct sk_buff *skb, bool crosses_netns)
 	}
 }
 
-static bool xac_fits(const struct sk_buff *skb, u32 mtu)
+VISIBLE_IF_KUNIT
+bool xac_fits(const struct sk_buff *skb, u32 mtu)
 {
 	if (skb_is_gso(skb))
 		return skb_gso_validate_network_len(skb, mtu);
@@ -220,7 +222,8 @@ static bool xac_too_big(struct sk_buff *skb, const struct xac_tx *tx, u32 mtu)
 	return true;
 }
 
-static int xac_lookup_verdict(int err)
+VISIBLE_IF_KUNIT
+int xac_lookup_verdict(int err)
 {
 	switch (err) {
 	case -EREMOTE:		/* sysctl net.core.xfrm_larval_drop is 1 */

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _XAC_KUNIT_FIXTURE_H
+#define _XAC_KUNIT_FIXTURE_H
+
+#include <kunit/test.h>
+#include <linux/netdevice.h>
+#include <net/xfrm.h>
+
+#include "iface/iface.h"
+
+/**
+ * DOC: What the suites share
+ *
+ * Everything goes through the interfaces that user space and the stack use:
+ * links are made by netlink requests, SAs and policies are real ones. Two
+ * things are made up: the lower device, which looks at what would go onto the
+ * wire and throws it away, and the packets.
+ *
+ * Nothing here asserts: helpers return errors, so that no test is thrown out
+ * while a lock is held.
+ */
+
+/* Addresses: outer ones on the lower device, inner ones behind the tunnel. */
+#define XK_OUT4_A	0xc0000201u	/* 192.0.2.1, ours */
+#define XK_OUT4_B	0xc0000202u	/* 192.0.2.2, the peer */
+#define XK_IN4_A	0x0a070001u	/* 10.7.0.1, on the interface */
+#define XK_IN4_B	0x0a070002u	/* 10.7.0.2, behind it */
+
+#define XK_IF_ID	7
+#define XK_REQID	77
+#define XK_SPI_OUT	0x1001
+#define XK_SPI_IN	0x1002
+
+extern const struct in6_addr xk_out6_a, xk_out6_b, xk_in6_a, xk_in6_b;
+
+/* --- the lower device --- */
+
+/**
+ * struct xk_wire - what the lower device was given to send
+ * @esp: ESP packets, IPv4 and IPv6
+ * @fragments: IP fragments among all packets
+ * @too_big: "fragmentation needed" and "packet too big" messages
+ * @mtu: that the last of these named
+ * @verdict: what its ndo_start_xmit answers
+ */
+struct xk_wire {
+	unsigned int esp;
+	unsigned int fragments;
+	unsigned int too_big;
+	u32 mtu;
+	int verdict;
+};
+
+struct net_device *xk_wire_create(struct net *net, const char *name,
+				  unsigned int mtu);
+struct xk_wire *xk_wire_of(const struct net_device *dev);
+
+/* --- rtnetlink --- */
+
+#define XK_WHY_LEN	160
+
+/**
+ * struct xk_link - what a request says about an xfrm link
+ * @name: of the device
+ * @if_id: IFLA_XFRM_IF_ID, left out if 0 and not @say_if_id
+ * @link: IFLA_XFRM_LINK, left out if 0
+ * @mtu: IFLA_MTU, left out if 0
+ * @external: IFLA_XFRM_COLLECT_METADATA
+ * @say_if_id: send IFLA_XFRM_IF_ID even if it is 0
+ * @no_data: send no IFLA_INFO_DATA at all
+ * @why: receives the message of a refusal; "" if there was none
+ */
+struct xk_link {
+	const char *name;
+	u32 if_id;
+	u32 link;
+	u32 mtu;
+	bool external;
+	bool say_if_id;
+	bool no_data;
+	char why[XK_WHY_LEN];
+};
+
+int xk_link_new(struct net *net, struct xk_link *link);
+int xk_link_change(struct net *net, struct xk_link *link);
+int xk_link_del(struct net *net, const char *name);
+int xk_addr_add(struct net *net, const struct net_device *dev,
+		unsigned short family, const void *addr, u8 prefix);
+struct net_device *xk_dev_by_name(struct net *net, const char *name);
+int xk_set_up(struct net_device *dev, bool up);
+int xk_move(struct net_device *dev, struct net *net);
+void xk_unregister(struct net_device *dev);
+struct net *xk_other_net(void);
+
+/* --- SAs and policies --- */
+
+/**
+ * struct xk_sa - an SA between the outer addresses
+ * @family: of the outer addresses
+ * @mode: XFRM_MODE_TUNNEL and its like
+ * @in: from B to A instead of from A to B
+ * @spi: host byte order
+ * @if_id: if_id
+ * @one_family: the selector is for the outer family, not for any
+ */
+struct xk_sa {
+	unsigned short family;
+	u8 mode;
+	bool in;
+	u32 spi;
+	u32 if_id;
+	bool one_family;
+};
+
+struct xfrm_state *xk_sa_make(struct net *net, const struct xk_sa *sa);
+struct xfrm_state *xk_sa_add(struct net *net, const struct xk_sa *sa);
+
+/**
+ * struct xk_policy - a policy for every inner address
+ * @dir: XFRM_POLICY_OUT and its like
+ * @inner: family of its selector
+ * @outer: family of its template
+ * @if_id: if_id
+ * @action: XFRM_POLICY_ALLOW or _BLOCK
+ * @daddr: tunnel endpoint instead of B's address; IPv4, host byte order
+ */
+struct xk_policy {
+	int dir;
+	unsigned short inner;
+	unsigned short outer;
+	u32 if_id;
+	u8 action;
+	u32 daddr;
+};
+
+int xk_policy_add(struct net *net, const struct xk_policy *policy);
+void xk_flush(struct net *net);
+
+/* --- packets --- */
+
+struct sk_buff *xk_skb4(unsigned int len, bool df);
+struct sk_buff *xk_skb6(unsigned int len);
+struct sk_buff *xk_skb_gso4(unsigned int payload, unsigned int gso_size,
+			    bool df);
+
+/* Counts how often packets that were watched came to their end. */
+void xk_watch(struct sk_buff *skb);
+unsigned int xk_ended(void);
+
+/* --- one interface over one lower device --- */
+
+/**
+ * struct xk_world - what most suites start from
+ * @net: namespace of everything
+ * @lower: the lower device, with both outer addresses' networks
+ * @dev: an xfrm interface over it, up, with both inner networks
+ * @xd: its private part
+ */
+struct xk_world {
+	struct net *net;
+	struct net_device *lower;
+	struct net_device *dev;
+	struct xac_dev *xd;
+};
+
+int xk_world_init(struct kunit *test);
+void xk_world_exit(struct kunit *test);
+int xk_tunnel_out(struct xk_world *w, unsigned short outer);
+
+/**
+ * struct xk_stats - an interface's counters, to be compared
+ * @drop: by reason
+ * @dev: the standard ones
+ */
+struct xk_stats {
+	u64 drop[__XFRM_ACCEL_DROP_MAX];
+	struct rtnl_link_stats64 dev;
+};
+
+void xk_stats(struct net_device *dev, struct xk_stats *stats);
+int xk_only_drop(const struct xk_stats *before, const struct xk_stats *after);
+void xk_transmit(struct sk_buff *skb, struct net_device *dev);
+
+/* --- failing allocations: needs CONFIG_FAULT_INJECTION --- */
+
+#ifdef CONFIG_FAULT_INJECTION
+#define xk_can_fail()	true
+/* The @nth allocation of this task from now on fails. */
+#define xk_fail_nth(nth)	WRITE_ONCE(current->fail_nth, nth)
+/* Ends it. True if it has come to that. */
+#define xk_has_failed()							\
+({									\
+	bool __failed = !READ_ONCE(current->fail_nth);			\
+									\
+	WRITE_ONCE(current->fail_nth, 0);				\
+	__failed;							\
+})
+#else
+#define xk_can_fail()		false
+#define xk_fail_nth(nth)	do { } while (0)
+#define xk_has_failed()		false
+#endif
+
+/* --- the suites --- */
+
+extern struct kunit_suite xac_table_suite;
+extern struct kunit_suite xac_link_suite;
+extern struct kunit_suite xac_transmit_suite;
+extern struct kunit_suite xac_receive_suite;
+extern struct kunit_suite xac_icmp_suite;
+extern struct kunit_suite xac_lwtunnel_suite;
+extern struct kunit_suite xac_counters_suite;
+extern struct kunit_suite xac_slots_suite;
+extern struct kunit_suite xac_fuzz_suite;
+
+#endif /* _XAC_KUNIT_FIXTURE_H */

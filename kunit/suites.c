@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * All suites, run when the module has loaded completely: they test a module
+ * that is registered everywhere, and use the kernel around it.
+ *
+ * kunit_test_suites() is of no use for that: those suites are run before the
+ * module's init function.
+ */
+#include "compat/kunit.h"
+#include "kunit/fixture.h"
+
+static struct kunit_suite *xac_suites[] = {
+	&xac_table_suite,
+};
+
+/**
+ * xac_kunit_run - run every suite
+ *
+ * The results are in the kernel log and in debugfs, kunit/SUITE/results.
+ */
+void xac_kunit_run(void)
+{
+	__kunit_test_suites_init(xac_suites, ARRAY_SIZE(xac_suites));
+}
+
+/**
+ * xac_kunit_exit - take the results out of debugfs
+ */
+void xac_kunit_exit(void)
+{
+	__kunit_test_suites_exit(xac_suites, ARRAY_SIZE(xac_suites));
+}
