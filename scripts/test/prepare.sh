@@ -7,11 +7,15 @@ set -euo pipefail
 dir=${1:?usage: prepare.sh DIR}
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)
+strict=(-O2 -Wall -Wextra -Wpedantic -Werror -I"$top/uapi")
 mkdir -p "$dir"
 
 for src in "$here"/helpers/*.c; do
-	[ -e "$src" ] || continue
 	name=$(basename "$src" .c)
-	gcc -std=c11 -O2 -Wall -Wextra -Werror -static -I"$top/uapi" \
-		-o "$dir/$name" "$src"
+	gcc -std=c11 "${strict[@]}" -static -o "$dir/$name" "$src"
 done
+
+# The header is for C++ programs too.
+if command -v g++ >/dev/null; then
+	g++ -x c++ -std=c++11 "${strict[@]}" -fsyntax-only "$here/helpers/drop_names.c"
+fi

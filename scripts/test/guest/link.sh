@@ -52,7 +52,7 @@ create_and_show()
 	answers "external with if_id" EINVAL "$A" add x4 external if_id=4
 	answers "external with lower device" EINVAL "$A" add x4 external link=1
 	not_if "nothing was made by a refused request" exists "$A" x4
-	answers "name taken" EEXIST "$A" add wire0 if_id=4
+	same "name taken: EEXIST" "$(nl "$A" add wire0 if_id=4 | cut -d: -f1)" EEXIST
 	answers "the same if_id in another namespace" OK "$B" add x1 if_id=1
 
 	ok_if "delete external" in_a link del x3
