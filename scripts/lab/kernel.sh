@@ -90,7 +90,7 @@ headers_in_chroot() {
 	need_pkgs mmdebstrap
 	apt-config dump | grep '^Acquire::' >"$dir/acquire.conf" || :
 	with_progress "build root for $SERIES" '' as_root mmdebstrap --quiet --mode=root \
-		--variant=minbase --include="$headers make libc6-dev" \
+		--variant=minbase --include="$headers make gcc libc6-dev" \
 		--aptopt="$dir/acquire.conf" --aptopt='Apt::Install-Recommends "false"' \
 		--dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
 		--dpkgopt='path-exclude=/usr/share/locale/*' \
@@ -122,7 +122,8 @@ headers_in_chroot() {
 read -r headers version < <(newest "$RELEASE" "^linux-headers-${SERIES/./\\.}[.-].*-cloud-amd64\$") ||
 	die "$RELEASE offers no kernel $SERIES"
 need_pkgs gcc-12 make libelf1 kmod squashfs-tools xz-utils zstd
-K=$XA_CACHE/kernel/${headers#linux-headers-}_$version
+recipe=$(key_of "$(declare -f fetch headers_in_cache headers_in_chroot)")
+K=$XA_CACHE/kernel/${headers#linux-headers-}_$version-$recipe
 cached "$K" fetch "$K" "$headers"
 mapfile -t modules <"$K/boot-modules/list"
 make_initrd "$K/initrd" "${modules[@]}"
