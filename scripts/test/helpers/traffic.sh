@@ -34,6 +34,7 @@ open_talk()
 {
 	local name=$1 in out
 	shift
+	rm -f "$TMP/$name.in" "$TMP/$name.out"
 	mkfifo "$TMP/$name.in" "$TMP/$name.out"
 	exec {in}<>"$TMP/$name.in" {out}<>"$TMP/$name.out"
 	talk_in[$name]=$in talk_out[$name]=$out
@@ -68,10 +69,13 @@ client()
 	return 1
 }
 
-# watch_wire NS DEV, wire: see wirewatch.py
-watch_wire() { open_talk watch ip netns exec "$1" "$TESTDIR/helpers/wirewatch.py" "$2"; }
+# watch_wire NS DEV [NAME [in]], wire [NAME]: see wirewatch.py. NAME if there are many.
+watch_wire()
+{
+	open_talk "${3:-watch}" ip netns exec "$1" "$TESTDIR/helpers/wirewatch.py" "$2" ${4:+in}
+}
 
-wire() { ask watch "" && answer watch 20; }
+wire() { ask "${1:-watch}" "" && answer "${1:-watch}" 20; }
 
 # seen NAME LINE: the packets of a kind in a line of wirewatch.py
 seen() { grep -oE "(^| )$1=[0-9]+" <<<"$2" | cut -d= -f2 || echo 0; }
@@ -89,4 +93,17 @@ espinudp()
 	local ns=$1
 	shift
 	start "$ns" "$TMP/espinudp-$ns" "$TESTDIR/helpers/espinudp.py" "$@"
+}
+
+rawpkt="$TESTDIR/helpers/rawpkt.py"
+
+# capture_esp NS DEV FILE CMD...: FILE gets an ESP frame that CMD makes leave DEV
+capture_esp()
+{
+	local ns=$1 dev=$2 file=$3
+	shift 3
+	rm -f "$file"
+	start "$ns" "$TMP/capture" "$rawpkt" capture "$dev" "$file" --size 150
+	"$@" >/dev/null || die "nothing to capture: $*"
+	wait_for 10 test -s "$file" || die "no ESP left $dev"
 }

@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
-"""Says what travels on a device, both ways, without drowning in detail.
+"""Says what travels on a device without drowning in detail.
 
-wirewatch.py DEV
+wirewatch.py DEV [in]
 
+With "in", only what the device receives counts.
 Prints "ready". For every line on its input it prints one line with what was
 seen since the last one: "name=packets" sorted by name, then "max=<bytes of the
 largest IP packet>". Names: esp, ah, comp, ipip, udp4500 (ESP in UDP), tcp, udp,
@@ -27,32 +28,30 @@ def name_of(proto, rest):
     return NAMES.get(proto, 'other')
 
 
-def classify(eth):
+def classify(kind, ip):
     """(name or None, length of the IP packet)"""
-    kind = struct.unpack('!H', eth[12:14])[0]
-    ip = eth[14:]
     if kind == 0x0806:
         return None, 0
-    if kind == 0x0800:
+    if kind == 0x0800 and len(ip) >= 20:
         frag = struct.unpack('!H', ip[6:8])[0] & 0x3fff
         name = name_of(ip[9], ip[(ip[0] & 15) * 4:])
         return ('frag-' if frag else '') + name, struct.unpack('!H', ip[2:4])[0]
-    if kind == 0x86dd:
+    if kind == 0x86dd and len(ip) >= 40:
         proto, rest, frag = ip[6], ip[40:], ''
-        while proto in (0, 44):
+        while proto in (0, 44) and len(rest) >= 8:
             if proto == 44:
                 frag = 'frag-'
                 proto, rest = rest[0], rest[8:]
             else:
                 proto, rest = rest[0], rest[8 + 8 * rest[1]:]
-        if proto == 58 and not frag and 130 <= rest[0] <= 143:
+        if proto == 58 and not frag and rest and 130 <= rest[0] <= 143:
             return None, 0
         return frag + name_of(proto, rest), struct.unpack('!H', ip[4:6])[0] + 40
     return 'other', len(ip)
 
 
 def main():
-    sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
+    sock = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_P_ALL))
     sock.setsockopt(socket.SOL_SOCKET, 33, 64 << 20)  # SO_RCVBUFFORCE
     sock.bind((sys.argv[1], 0))
     sock.setblocking(False)
@@ -67,10 +66,12 @@ def main():
         # Everything that is queued belongs to the answer.
         while True:
             try:
-                eth = sock.recv(256)
+                packet, addr = sock.recvfrom(256)
             except BlockingIOError:
                 break
-            name, size = classify(eth)
+            if addr[2] == 4 and sys.argv[2:] == ['in']:  # PACKET_OUTGOING
+                continue
+            name, size = classify(addr[1], packet)
             if name:
                 seen[name] += 1
                 largest = max(largest, size)
