@@ -26,7 +26,7 @@ kbuild = $(MAKE) -C $(KDIR) M=$(BUILD_ABS) \
 build_args = $(foreach v,ARCH CROSS_COMPILE CC LLVM,$(if $($(v)),\
 	$(if $(filter command% environment%,$(origin $(v))),$(v)=$($(v)))))
 
-.PHONY: all module sources install uninstall clean help
+.PHONY: all module sources clean help
 
 all: module
 	@cp $(BUILD)/xfrm_accel.ko xfrm_accel.ko
@@ -46,19 +46,10 @@ $(PROBES): scripts/build/probe.sh $(KDIR)/include/generated/autoconf.h | sources
 	@scripts/build/probe.sh $@ $(KDIR) $(build_args)
 	@touch $@
 
-# depmod prefers updates/ to the kernel's own modules.
-install: all
-	@$(kbuild) --no-print-directory INSTALL_MOD_DIR=updates modules_install
-	@depmod $(KREL)
-
-uninstall:
-	rm -f /lib/modules/$(KREL)/updates/xfrm_accel.ko*
-	@depmod $(KREL)
-
 clean:
 	rm -rf build xfrm_accel.ko
 
 help:
-	@sed -n 's/^# \(make.*\)/\1/p' Makefile
+	@sed -n 's/^# \(make.*\)/\1/p' Makefile scripts/targets.mk scripts/*/targets.mk
 
 include scripts/targets.mk

@@ -19,3 +19,7 @@ done
 if command -v g++ >/dev/null; then
 	g++ -x c++ -std=c++11 "${strict[@]}" -fsyntax-only "$here/helpers/drop_names.c"
 fi
+
+# What a user gets: the commands of the README, and what make install runs.
+sed -n '/^<!-- first tunnel/,/^```$/{ /^<!--/d; /^```/d; p }' "$top/README.md" >"$dir/first_tunnel.sh"
+cp -r "$top/scripts/packaging" "$dir/"

@@ -1,0 +1,53 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Does the demonstration notice when something is wrong? Runs tunnel.sh in one guest: once as
+# it is, then once for each sabotage, which must end in failure at the right place. KTAP.
+
+set -euo pipefail
+. "$(dirname "$0")/../lab/lib.sh"
+
+in=$(mktemp -d)
+trap 'rm -rf "$in"' EXIT
+K=$("$XA_TOP/scripts/lab/kernel.sh" 6.1)
+build=$XA_TOP/build/$(cat "$K/release")
+quietly make -C "$XA_TOP" KDIR="$K/kdir" BUILD="$build" module
+cp "$build/xfrm_accel.ko" "$XA_TOP/scripts/demo/tunnel.sh" "$in/"
+
+cat >"$in/run.sh" <<'END'
+export BYTES=300000
+number=0 failed=0
+
+result() { # result STATUS NAME LOG
+	number=$((number + 1))
+	if [ "$1" = 0 ]; then
+		echo "ok $number - $2"
+	else
+		failed=1
+		echo "not ok $number - $2"
+		sed 's/^/# /' "$3"
+	fi
+}
+
+# caught SABOTAGE REGEX: the run fails, and the line of the table that matches says so
+caught() {
+	local rc=0
+	SABOTAGE=$1 bash ./tunnel.sh >"$OUT/$1" 2>&1 || rc=$?
+	[ $rc = 1 ] && grep -qE "$2.*FAILED" "$OUT/$1"
+	result $? "noticed: $1" "$OUT/$1"
+	lsmod | grep -q xfrm_interface && rmmod xfrm_interface
+	! lsmod | grep -q '^xfrm_accel'
+	result $? "nothing left behind" "$OUT/$1"
+}
+
+bash ./tunnel.sh >$OUT/plain 2>&1
+result $? "the demonstration as it is" $OUT/plain
+caught no-module 'command: insmod'
+caught in-tree 'ipsec0, an interface'
+caught wrong-key 'decrypted by tshark'
+caught bypass 'only ESP'
+caught no-policy 'ping over IPv4'
+echo "1..$number"
+exit $failed
+END
+"$XA_TOP/scripts/lab/guest.sh" -k 6.1 -t 600 -i "$in" -o "$XA_TOP/build/demo-selftest"

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# make uninstall       undo make install
+# make dkms            let dkms build and install it, for this kernel and later ones
+# make dkms-remove     undo make dkms
+# make install-test    try all of that: in a staging directory, on a stock kernel, with dkms
+
+.PHONY: install uninstall dkms dkms-source dkms-remove install-test
+
+VERSION := $(shell sed -n 's/^XFRM_ACCEL_VERSION := //p' Kbuild)
+DKMS_TREE := $(DESTDIR)/usr/src/xfrm_accel-$(VERSION)
+
+install: module
+	@scripts/packaging/install.sh $(BUILD)/xfrm_accel.ko $(KREL) $(INSTALL_MOD_PATH)
+
+uninstall:
+	@scripts/packaging/install.sh -r $(KREL) $(INSTALL_MOD_PATH)
+
+# The sources as dkms wants them, below DESTDIR.
+dkms-source:
+	@rm -rf $(DKMS_TREE)
+	@mkdir -p $(DKMS_TREE)/scripts/build
+	@cp -R Kbuild Makefile kernel uapi kunit LICENSES $(DKMS_TREE)/
+	@cp scripts/build/probe.sh $(DKMS_TREE)/scripts/build/
+	@touch $(DKMS_TREE)/scripts/targets.mk
+	@sed 's/@VERSION@/$(VERSION)/' scripts/packaging/dkms.conf > $(DKMS_TREE)/dkms.conf
+	@install -D -m 644 scripts/packaging/modprobe.conf $(DESTDIR)/etc/modprobe.d/xfrm_accel.conf
+
+dkms: dkms-remove dkms-source
+	dkms install xfrm_accel/$(VERSION)
+
+dkms-remove:
+	@! dkms status xfrm_accel/$(VERSION) | grep -q . || dkms remove xfrm_accel/$(VERSION) --all
+	@rm -rf $(DKMS_TREE) $(DESTDIR)/etc/modprobe.d/xfrm_accel.conf
+
+install-test:
+	@scripts/packaging/selftest.sh
