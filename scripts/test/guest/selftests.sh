@@ -1,0 +1,41 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# selftests.sh - the kernel's own tests of xfrm interfaces, run with the in-tree
+# module and then with ours: what passes there passes here.
+#
+# They come with the kernel's sources; run-guest.sh puts them into
+# $HELPERS/selftests.
+#
+# needs: unloaded
+# limit: 200
+
+# shellcheck source=scripts/test/lib.sh
+. "${TESTDIR:?}/lib.sh"
+
+dir=${HELPERS:-}/selftests
+[ -d "$dir" ] || { skip_all "the kernel's selftests" "its sources are not here"; exit; }
+
+# results IMPL SCRIPT: its "TEST: name [ OK ]" lines, numbered: names repeat
+results()
+{
+	IMPL=$1 load_impl >&2 || die "$1 does not load"
+	(cd "$dir" && timeout 150 bash "./$2" </dev/null 2>&1) |
+		sed -n 's/^TEST: *\(.*[^ ]\) *\[ *\([A-Z]*\) *\]/\1: \2/p' | cat -n
+	wait_for 30 test "$(cat "/sys/module/$1/refcnt")" = 0
+	rmmod "$1" || die "$1 does not unload"
+}
+
+for script in "$dir"/*.sh; do
+	name=${script##*/}
+	results xfrm_interface "$name" >"$TMP/theirs"
+	results xfrm_accel "$name" >"$TMP/ours"
+	ok_if "$name: the in-tree module passes some" grep -q ': OK$' "$TMP/theirs"
+	while read -r number result; do
+		case $result in
+		*": OK") ok_if "$name: $number ${result%: OK}" \
+			grep -qxF "$(printf '%6d\t%s' "$number" "$result")" "$TMP/ours" ;;
+		esac
+	done <"$TMP/theirs"
+done
+
+plan_done
