@@ -48,26 +48,22 @@ quietly() {
 # with_progress WHAT COUNT-COMMAND CMD...: runs CMD quietly; every 20 s a line with the time
 # spent and what COUNT-COMMAND (a shell command; empty for none) prints.
 with_progress() {
-	local what=$1 count=$2 begin=$SECONDS child rc=0 ticker
+	local what=$1 count=$2 begin=$SECONDS next=20 child rc=0
 	shift 2
+	set -m # a process group of its own, so that an interrupt ends the whole build
 	quietly "$@" &
 	child=$!
-	(
-		# The sleep is killed with its subshell: no straggler outlives the build.
-		trap 'kill $! 2>/dev/null; exit' TERM
-		while :; do
-			sleep 20 &
-			wait $!
-			say "  $what: $((SECONDS - begin)) s ${count:+$(eval "$count")}"
-		done
-	) &
-	ticker=$!
-	# shellcheck disable=SC2064  # the process ids of now are meant
-	trap "kill $child $ticker 2>/dev/null || :" INT TERM
+	set +m
+	# shellcheck disable=SC2064  # the process id of now is meant
+	trap "kill -- -$child 2>/dev/null; exit 130" INT TERM HUP
+	while kill -0 $child 2>/dev/null; do
+		sleep 1
+		[ $((SECONDS - begin)) -ge $next ] || continue
+		next=$((next + 20))
+		say "  $what: $((SECONDS - begin)) s ${count:+$(eval "$count")}"
+	done
 	wait $child || rc=$?
-	kill $ticker 2>/dev/null || :
-	wait $ticker 2>/dev/null || :
-	trap - INT TERM
+	trap - INT TERM HUP
 	[ $rc = 0 ] && say "  $what: done in $((SECONDS - begin)) s"
 	return $rc
 }
@@ -88,7 +84,10 @@ key_of() { printf '%s\n' "$@" | sha256sum | cut -c1-12; }
 cached() {
 	local dir=$1 lock rc
 	shift
-	[ -e "$dir/.done" ] && return
+	if [ -e "$dir/.done" ]; then
+		touch "$dir/.used" # clean.sh asks
+		return
+	fi
 	mkdir -p "$(dirname "$dir")"
 	exec {lock}>"$(dirname "$dir")/.${dir##*/}.lock"
 	if ! flock -n "$lock"; then
@@ -263,7 +262,7 @@ lab_options() {
 # tar files. An unfinished run leaves nothing: WORK goes and the guest dies with this shell.
 lab_prepare() {
 	WORK=$(mktemp -d "${TMPDIR:-/tmp}/xa-lab.XXXXXX")
-	GUEST=
+	GUEST='' WATCHDOG=''
 	trap lab_clean EXIT
 	trap 'exit 130' INT
 	trap 'exit 143' TERM HUP
@@ -277,25 +276,38 @@ lab_prepare() {
 }
 
 lab_clean() {
-	# SIGKILL: nothing in a guest is worth saving, and its helpers must not survive it.
-	[ -z "$GUEST" ] || kill -KILL -- "-$GUEST" 2>/dev/null || :
+	lab_kill
 	rm -rf "$WORK"
 }
 
+lab_kill() {
+	# SIGKILL: nothing in a guest is worth saving, and its helpers must not survive it.
+	if [ -n "$GUEST" ]; then
+		kill -KILL -- "-$GUEST" 2>/dev/null || :
+		wait "$GUEST" 2>/dev/null || : # reaped here, lest bash reports it killed
+	fi
+	[ -z "$WATCHDOG" ] || kill "$WATCHDOG" 2>/dev/null || :
+	GUEST='' WATCHDOG=''
+}
+
 # lab_boot CMD...: runs the guest as CMD in a process group of its own. Its stdout is the
-# output of run.sh, its stderr the kernel's console.
+# output of run.sh, its stderr the kernel's console. Sets TIMED_OUT.
 lab_boot() {
-	local begin=$SECONDS
+	local sink cat ended
 	ulimit -c 0
 	# cat keeps a guest that makes its stdout non-blocking from doing so to the caller's.
-	setsid timeout --foreground -k 5 "$((LIMIT + BOOT_ALLOWANCE))" "$@" \
-		</dev/null > >(exec cat) 2>>"$OUTDIR/console.txt" &
+	exec {sink}> >(exec cat)
+	cat=$!
+	# CMD leads its session, or UML would start one and be out of lab_kill's reach.
+	setsid "$@" </dev/null >&"$sink" 2>>"$OUTDIR/console.txt" {sink}>&- &
 	GUEST=$!
-	{ wait "$GUEST" || :; } 2>/dev/null # what became of it, lab_verdict says
-	kill -KILL -- "-$GUEST" 2>/dev/null || :
-	GUEST=
-	# By the clock: a UML that panics takes timeout, too, with it, whose status then lies.
-	TIMED_OUT=$((SECONDS - begin >= LIMIT + BOOT_ALLOWANCE))
+	exec {sink}>&-
+	sleep $((LIMIT + BOOT_ALLOWANCE)) &
+	WATCHDOG=$!
+	{ wait -n -p ended "$GUEST" "$WATCHDOG" || :; } 2>/dev/null # lab_verdict tells the rest
+	TIMED_OUT=$((ended == WATCHDOG))
+	lab_kill
+	wait "$cat" || :
 }
 
 # Exits with the status of run.sh, 124 (too long) or 125 (the guest died without a verdict).
