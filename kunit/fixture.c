@@ -44,8 +44,10 @@ static void xk_wire_look4(struct xk_wire *wire, const struct sk_buff *skb)
 		wire->fragments++;
 	if (iph->frag_off & htons(IP_OFFSET))
 		return;
-	if (iph->protocol == IPPROTO_ESP)
+	if (iph->protocol == IPPROTO_ESP) {
 		wire->esp++;
+		wire->mark = skb->mark;
+	}
 	if (iph->protocol == IPPROTO_ICMP &&
 	    icmph->type == ICMP_DEST_UNREACH &&
 	    icmph->code == ICMP_FRAG_NEEDED) {
@@ -61,8 +63,10 @@ static void xk_wire_look6(struct xk_wire *wire, const struct sk_buff *skb)
 
 	if (iph->nexthdr == IPPROTO_FRAGMENT)
 		wire->fragments++;
-	if (iph->nexthdr == IPPROTO_ESP)
+	if (iph->nexthdr == IPPROTO_ESP) {
 		wire->esp++;
+		wire->mark = skb->mark;
+	}
 	if (iph->nexthdr == IPPROTO_ICMPV6 &&
 	    icmph->icmp6_type == ICMPV6_PKT_TOOBIG) {
 		wire->too_big++;
@@ -403,6 +407,24 @@ int xk_set_up(struct net_device *dev, bool up)
 }
 
 /**
+ * xk_set_mtu - "ip link set mtu"
+ * @dev: the device
+ * @mtu: its new MTU
+ *
+ * Return: 0 or a negative errno.
+ */
+int xk_set_mtu(struct net_device *dev, unsigned int mtu)
+{
+	int err;
+
+	rtnl_lock();
+	err = dev_set_mtu(dev, mtu);
+	rtnl_unlock();
+
+	return err;
+}
+
+/**
  * xk_move - "ip link set netns"
  * @dev: the device
  * @net: where to
@@ -498,6 +520,8 @@ struct xfrm_state *xk_sa_make(struct net *net, const struct xk_sa *sa)
 	x->id.spi = htonl(sa->spi);
 	xk_out_addr(&x->props.saddr, sa->family, !sa->in);
 	xk_out_addr(&x->id.daddr, sa->family, sa->in);
+	if (sa->daddr)
+		x->id.daddr.a4 = htonl(sa->daddr);
 	x->props.family = sa->family;
 	x->props.mode = sa->mode;
 	x->props.reqid = XK_REQID;
@@ -511,6 +535,7 @@ struct xfrm_state *xk_sa_make(struct net *net, const struct xk_sa *sa)
 	else
 		x->props.flags |= XFRM_STATE_AF_UNSPEC;
 
+	x->geniv = "seqiv";
 	x->aead = xk_aead();
 	if (!x->aead || xfrm_init_state(x)) {
 		x->km.state = XFRM_STATE_DEAD;
@@ -659,6 +684,17 @@ struct sk_buff *xk_skb4(unsigned int len, bool df)
 }
 
 /**
+ * xk_set_saddr4 - change the source address of an IPv4 packet
+ * @skb: the packet
+ * @saddr: host byte order
+ */
+void xk_set_saddr4(struct sk_buff *skb, u32 saddr)
+{
+	ip_hdr(skb)->saddr = htonl(saddr);
+	ip_send_check(ip_hdr(skb));
+}
+
+/**
  * xk_skb6 - an IPv6 packet from inner A to inner B: UDP, without ports
  * @len: with the header, at least 48
  *
@@ -752,9 +788,39 @@ unsigned int xk_ended(void)
 
 /* --- one interface over one lower device --- */
 
+/**
+ * xk_dev_make - make an xfrm interface, up, with an IPv4 address
+ * @w: where
+ * @link: what to say
+ * @addr4: address of its /24 network, host byte order
+ * @dev: set, also after a later error; to be given to xk_unregister()
+ *
+ * Return: 0 or a negative errno.
+ */
+int xk_dev_make(struct xk_world *w, struct xk_link *link, u32 addr4,
+		struct net_device **dev)
+{
+	const __be32 addr = htonl(addr4);
+	int err;
+
+	*dev = NULL;
+	err = xk_link_new(w->net, link);
+	if (err)
+		return err;
+
+	*dev = xk_dev_by_name(w->net, link->name);
+	if (!*dev)
+		return -ENODEV;
+
+	err = xk_set_up(*dev, true);
+	if (err)
+		return err;
+
+	return xk_addr_add(w->net, *dev, AF_INET, &addr, 24);
+}
+
 static int xk_world_make(struct xk_world *w)
 {
-	const __be32 in4 = htonl(XK_IN4_A);
 	struct xk_link link = { .name = "xkipsec", .if_id = XK_IF_ID };
 	int err;
 
@@ -764,21 +830,12 @@ static int xk_world_make(struct xk_world *w)
 		return -ENODEV;
 
 	link.link = w->lower->ifindex;
-	err = xk_link_new(w->net, &link);
+	err = xk_dev_make(w, &link, XK_IN4_A, &w->dev);
 	if (err)
 		return err;
-	w->dev = xk_dev_by_name(w->net, link.name);
-	if (!w->dev)
-		return -ENODEV;
 	w->xd = netdev_priv(w->dev);
 
-	err = xk_set_up(w->dev, true);
-	if (!err)
-		err = xk_addr_add(w->net, w->dev, AF_INET, &in4, 24);
-	if (!err)
-		err = xk_addr_add(w->net, w->dev, AF_INET6, &xk_in6_a, 64);
-
-	return err;
+	return xk_addr_add(w->net, w->dev, AF_INET6, &xk_in6_a, 64);
 }
 
 static void xk_world_free(struct xk_world *w)
@@ -905,11 +962,21 @@ int xk_only_drop(const struct xk_stats *before, const struct xk_stats *after)
  * xk_transmit - give a packet to an interface as the core would
  * @skb: consumed
  * @dev: an xfrm interface
+ * @before: filled with its counters as they were, or NULL
+ * @after: filled with its counters as they are then, or NULL
+ *
+ * With bottom halves off from the first to the last, so that no packet of the
+ * kernel's own (router solicitation, MLD) is counted in between.
  */
-void xk_transmit(struct sk_buff *skb, struct net_device *dev)
+void xk_transmit(struct sk_buff *skb, struct net_device *dev,
+		 struct xk_stats *before, struct xk_stats *after)
 {
 	skb->dev = dev;
 	rcu_read_lock_bh();
+	if (before)
+		xk_stats(dev, before);
 	xac_start_xmit(skb, dev);
+	if (after)
+		xk_stats(dev, after);
 	rcu_read_unlock_bh();
 }

@@ -41,6 +41,7 @@ extern const struct in6_addr xk_out6_a, xk_out6_b, xk_in6_a, xk_in6_b;
  * @fragments: IP fragments among all packets
  * @too_big: "fragmentation needed" and "packet too big" messages
  * @mtu: that the last of these named
+ * @mark: of the last ESP packet
  * @verdict: what its ndo_start_xmit answers
  */
 struct xk_wire {
@@ -48,6 +49,7 @@ struct xk_wire {
 	unsigned int fragments;
 	unsigned int too_big;
 	u32 mtu;
+	u32 mark;
 	int verdict;
 };
 
@@ -88,6 +90,7 @@ int xk_addr_add(struct net *net, const struct net_device *dev,
 		unsigned short family, const void *addr, u8 prefix);
 struct net_device *xk_dev_by_name(struct net *net, const char *name);
 int xk_set_up(struct net_device *dev, bool up);
+int xk_set_mtu(struct net_device *dev, unsigned int mtu);
 int xk_move(struct net_device *dev, struct net *net);
 void xk_unregister(struct net_device *dev);
 struct net *xk_other_net(void);
@@ -101,6 +104,7 @@ struct net *xk_other_net(void);
  * @in: from B to A instead of from A to B
  * @spi: host byte order
  * @if_id: if_id
+ * @daddr: destination instead of B's address; IPv4, host byte order
  * @one_family: the selector is for the outer family, not for any
  */
 struct xk_sa {
@@ -109,6 +113,7 @@ struct xk_sa {
 	bool in;
 	u32 spi;
 	u32 if_id;
+	u32 daddr;
 	bool one_family;
 };
 
@@ -138,6 +143,7 @@ void xk_flush(struct net *net);
 
 /* --- packets --- */
 
+void xk_set_saddr4(struct sk_buff *skb, u32 saddr);
 struct sk_buff *xk_skb4(unsigned int len, bool df);
 struct sk_buff *xk_skb6(unsigned int len);
 struct sk_buff *xk_skb_gso4(unsigned int payload, unsigned int gso_size,
@@ -165,6 +171,8 @@ struct xk_world {
 
 int xk_world_init(struct kunit *test);
 void xk_world_exit(struct kunit *test);
+int xk_dev_make(struct xk_world *w, struct xk_link *link, u32 addr4,
+		struct net_device **dev);
 int xk_tunnel_out(struct xk_world *w, unsigned short outer);
 
 /**
@@ -179,7 +187,8 @@ struct xk_stats {
 
 void xk_stats(struct net_device *dev, struct xk_stats *stats);
 int xk_only_drop(const struct xk_stats *before, const struct xk_stats *after);
-void xk_transmit(struct sk_buff *skb, struct net_device *dev);
+void xk_transmit(struct sk_buff *skb, struct net_device *dev,
+		 struct xk_stats *before, struct xk_stats *after);
 
 /* --- failing allocations: needs CONFIG_FAULT_INJECTION --- */
 

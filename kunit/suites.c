@@ -11,6 +11,7 @@
 
 static struct kunit_suite *xac_suites[] = {
 	&xac_table_suite,
+	&xac_transmit_suite,
 };
 
 /**
