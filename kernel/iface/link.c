@@ -17,15 +17,17 @@
 #include "iface/iface.h"
 
 /*
- * What one standard ESP SA in tunnel mode may add to a packet: outer IPv6
- * header 40, UDP header of NAT traversal 8, ESP header 8, IV 16, ICV of
- * HMAC-SHA-512 32 (RFC 4868), and what is left of 6 for padding and trailer
- * when a 1500-byte lower MTU is filled with AES-CBC blocks. An interface made
- * without "mtu" leaves room for it, so that no SA that an IKE daemon
- * negotiates makes packets too big. SAs that add more are served by path MTU
- * discovery.
+ * The most that one standard ESP SA in tunnel mode puts around a packet:
+ * outer IPv6 header 40, UDP header of NAT traversal 8, ESP header 8, IV of
+ * AES-CBC 16, ICV of HMAC-SHA-512 32 (RFC 4868). What is left is filled with
+ * blocks of AES-CBC, the last of which ends with the ESP trailer (RFC 4303,
+ * section 2.4). An interface made without "mtu" leaves room for all that, so
+ * that no SA that an IKE daemon negotiates makes packets too big. SAs that add
+ * more are served by path MTU discovery.
  */
-#define XAC_MTU_OVERHEAD	110
+#define XAC_ESP_OVERHEAD	104
+#define XAC_ESP_BLOCK		16
+#define XAC_ESP_TRAILER		2
 
 /*
  * Headroom to ask for beyond the lower device's own: IPv6, ESP and an 8-byte
@@ -182,13 +184,15 @@ VISIBLE_IF_KUNIT
 unsigned int xac_default_mtu(const struct xac_dev *xd)
 {
 	const struct net_device *lower = __dev_get_by_index(xd->net, xd->link);
-	unsigned int mtu = lower ? lower->mtu : ETH_DATA_LEN;
+	unsigned int lower_mtu = lower ? lower->mtu : ETH_DATA_LEN;
+	int mtu;
 
-	if (mtu >= IPV6_MIN_MTU)
-		return max_t(unsigned int, min_t(unsigned int, mtu, IP_MAX_MTU) -
-			     XAC_MTU_OVERHEAD, IPV6_MIN_MTU);
+	mtu = min_t(unsigned int, lower_mtu, IP_MAX_MTU) - XAC_ESP_OVERHEAD;
+	mtu = round_down(mtu, XAC_ESP_BLOCK) - XAC_ESP_TRAILER;
 
-	return max_t(int, (int)mtu - XAC_MTU_OVERHEAD, ETH_MIN_MTU);
+	/* IPv6 wants 1280 of every link: better fragments than no IPv6. */
+	return max_t(int, mtu, lower_mtu >= IPV6_MIN_MTU ? IPV6_MIN_MTU :
+							   ETH_MIN_MTU);
 }
 
 static int xac_check_new(struct net *net, const struct xac_parms *parms,
