@@ -199,7 +199,7 @@ bool xac_fits(const struct sk_buff *skb, u32 mtu)
 
 /*
  * Path MTU discovery on the tunnel (RFC 4301, section 8.2; RFC 8200 for the
- * floor of 1280, below which the outer packet is fragmented instead).
+ * floor of 1280: what is not above it is cut into fragments instead).
  *
  * @mtu: what fits through the tunnel in one piece
  *
@@ -305,11 +305,18 @@ static void xac_output(struct sk_buff *skb, const struct xac_tx *tx,
 		       struct dst_entry *bundle)
 {
 	struct net_device *dev = tx->xd->dev;
+	bool must_be_cut = !xac_fits(skb, dst_mtu(bundle));
 	unsigned int length = skb->len;
 	int err;
 
 	xac_scrub_outgoing(skb, !net_eq(tx->xd->net, dev_net(dev)));
 	skb_dst_set(skb, bundle);
+
+	/*
+	 * xac_too_big() let it pass: IPv4 without DF, or IPv6 that is not
+	 * above 1280. For the latter IPv6 output would refuse to fragment.
+	 */
+	skb->ignore_df = must_be_cut;
 	skb->dev = xac_dst_dev(bundle);
 
 	err = dst_output(tx->xd->net, skb_to_full_sk(skb), skb);
