@@ -10,6 +10,10 @@
 #include "kunit/fixture.h"
 
 static struct kunit_suite *xac_suites[] = {
+	&xac_counters_suite,
+	&xac_link_suite,
+	&xac_lwtunnel_suite,
+	&xac_slots_suite,
 	&xac_table_suite,
 	&xac_transmit_suite,
 };
