@@ -4,6 +4,7 @@
 # The first process in the guest root, in both labs: makes a usable system, runs /in/run.sh,
 # sends /out back, powers off. From the kernel's command line: xa_lab (qemu or uml), xa_tty
 # (where the output of run.sh goes), xa_limit (seconds it may take); from the ramdisk: xa_out.
+# shellcheck disable=SC2154
 
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export HOME=/root TERM=dumb LC_ALL=C.UTF-8 IN=/in OUT=/out LAB=$xa_lab

@@ -1,5 +1,6 @@
 #!/bin/busybox sh
 # SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=dash
 #
 # /init of the initial ramdisk, the same for QEMU and UML: finds the four disks, puts a
 # writable layer over the guest root, unpacks the input and starts it there.

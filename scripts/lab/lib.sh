@@ -58,6 +58,8 @@ with_progress() {
 	trap "kill -- -$child 2>/dev/null; exit 130" INT TERM HUP
 	while kill -0 $child 2>/dev/null; do
 		sleep 1
+		# We may be in a subshell; the script itself, $$, may be killed alone.
+		kill -0 $$ 2>/dev/null || kill -- -$child
 		[ $((SECONDS - begin)) -ge $next ] || continue
 		next=$((next + 20))
 		say "  $what: $((SECONDS - begin)) s ${count:+$(eval "$count")}"
@@ -147,19 +149,24 @@ need_pkgs() {
 # has an apt configuration of its own in the cache. Where the archive is, this machine's own
 # apt source says; another release is looked for at the same place.
 
-# machine_repo RELEASE-PATTERN: the URI from which this machine takes such a release.
+# machine_repo LABEL: the URI from which this machine takes Debian packages of that label.
 machine_repo() {
-	apt-get indextargets --format '$(REPO_URI) $(RELEASE)' 'Created-By: Packages' 2>/dev/null |
-		awk -v r="$1" '$2 ~ r { print $1; exit }'
+	# shellcheck disable=SC2016  # apt expands it
+	apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' \
+		"Label: $1" 2>/dev/null | sed -n 1p
 }
 
 # sources_of RELEASE: its sources.list. RELEASE is bookworm, trixie-backports and the like.
 sources_of() {
 	local base=${1%-backports} main security opt
-	main=$(machine_repo '^[a-z]+$')
-	security=$(machine_repo -security)
+	main=$(machine_repo Debian)
+	if [ -z "$main" ]; then # apt knows its sources only once it has read their lists
+		quietly as_root apt-get -q update
+		main=$(machine_repo Debian)
+	fi
+	security=$(machine_repo Debian-Security)
 	opt='[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]'
-	[ -n "$main" ] || die "no Debian release found in this machine's apt sources"
+	[ -n "$main" ] || die "this machine's apt has no Debian archive among its sources"
 	echo "deb $opt $main $base main"
 	echo "deb $opt $main $base-updates main"
 	[ -z "$security" ] || echo "deb $opt $security $base-security main"
@@ -240,6 +247,7 @@ unpack_pkgs() {
 # --- what both labs do before and after a run -----------------------------------------------
 
 # lab_options ARG...: sets MEM LIMIT INDIR OUTDIR and, for QEMU, KERNEL CPUS APPEND.
+# shellcheck disable=SC2034  # the callers use them
 lab_options() {
 	local opt OPTIND=1
 	while getopts k:s:m:t:a:i:o: opt; do

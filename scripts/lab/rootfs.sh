@@ -26,6 +26,7 @@ make_root() {
 	rm "$dir/acquire.conf"
 }
 
+# shellcheck disable=SC2016  # the hook's $1 is mmdebstrap's
 build_root() {
 	mmdebstrap --quiet --variant=minbase --include="${PACKAGES[*]}" \
 		--aptopt="$1/acquire.conf" --aptopt='Apt::Install-Recommends "false"' \

@@ -40,6 +40,7 @@ in_lab() {
 	echo "# $((SECONDS - begin)) s"
 }
 
+# shellcheck disable=SC2317  # called by check
 is() {
 	[ "$1" = "$2" ] || {
 		echo "# got '$1', not '$2'"
@@ -47,6 +48,7 @@ is() {
 	}
 }
 
+# shellcheck disable=SC2016  # the guest expands what is in quotes
 test_lab() {
 	in_lab 120 <<-'EOF'
 		echo "hello from $LAB"

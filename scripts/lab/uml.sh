@@ -3,11 +3,14 @@
 #
 # Linux 6.1 as a User Mode Linux process, from Debian's kernel source.
 #
-#   uml.sh build plain|debug
+#   uml.sh build plain|debug|bare
 #	prints a directory with linux, build (KDIR for modules), src, mods, release; builds
 #	it if the cache has none of the same configuration, source and compiler
-#   uml.sh run plain|debug [-m MEGABYTES] [-t SECONDS] [-a KERNEL-ARGUMENTS] -i INDIR -o OUTDIR
+#   uml.sh run plain|debug|bare [-m MEGABYTES] [-t SECONDS] [-a KERNEL-ARGUMENTS] -i INDIR -o OUTDIR
 #	runs INDIR/run.sh as root in it; see guest.sh for the contract
+#
+# plain: fast, KUnit; debug: KASAN, lockdep and the like; bare: a kernel without the in-tree
+# xfrm interface. One CPU, no SIMD.
 
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
@@ -15,14 +18,14 @@ set -euo pipefail
 SERIES=6.1
 here=$XA_TOP/scripts/lab
 
-# fragment_of plain|debug: the configuration; the debug fragment overrides lines of the plain one.
+# fragment_of FLAVOUR: the configuration; other flavours override lines of the plain one.
 fragment_of() {
-	local plain=$here/uml-$SERIES.config debug=$here/uml-$SERIES-debug.config
+	local plain=$here/uml-$SERIES.config other=$here/uml-$SERIES-$1.config
 	if [ "$1" = plain ]; then
 		cat "$plain"
 	else
-		grep -vwFf <(grep -oE '^(# )?CONFIG_[A-Z0-9_]+' "$debug" | sed 's/^# //') "$plain"
-		cat "$debug"
+		grep -vwFf <(grep -oE '^(# )?CONFIG_[A-Z0-9_]+' "$other" | sed 's/^# //') "$plain"
+		cat "$other"
 	fi
 }
 
@@ -49,7 +52,7 @@ fetch_source() {
 	unpack_pkgs bookworm "$1" "linux-source-$SERIES"
 	mkdir "$1/linux"
 	tar -C "$1/linux" --strip-components=1 -xf "$1/usr/src/linux-source-$SERIES.tar.xz"
-	rm -r "$1/usr"
+	rm -r "${1:?}/usr"
 }
 
 build_kernel() {
@@ -86,8 +89,8 @@ build() {
 
 run() {
 	local root
-	KERNEL='' CPUS='' APPEND='' LIMIT=300
-	MEM=$([ "$FLAVOUR" = plain ] && echo 512 || echo 1024)
+	APPEND='' LIMIT=300
+	MEM=$([ "$FLAVOUR" = debug ] && echo 1024 || echo 512)
 	lab_options "$@"
 	build "$FLAVOUR"
 	root=$("$here/rootfs.sh")
@@ -95,7 +98,7 @@ run() {
 	lab_prepare
 	BOOT_ALLOWANCE=30
 	# Every finding of KASAN is reported, not just the first.
-	[ "$FLAVOUR" = plain ] || APPEND="kasan_multi_shot $APPEND"
+	[ "$FLAVOUR" != debug ] || APPEND="kasan_multi_shot $APPEND"
 	# The kernel's console is ours alone (stderr); run.sh writes to the serial line.
 	# shellcheck disable=SC2086  # APPEND is a list of words
 	lab_boot nice "$U/linux" mem="${MEM}M" initrd="$XA_CACHE/uml/initrd" rdinit=/init \
@@ -107,8 +110,8 @@ run() {
 
 command=${1:-} FLAVOUR=${2:-}
 case $FLAVOUR in
-plain | debug) shift 2 ;;
-*) die "usage: uml.sh build|run plain|debug" ;;
+plain | debug | bare) shift 2 ;;
+*) die "usage: uml.sh build|run plain|debug|bare" ;;
 esac
 case $command in
 build)
@@ -116,5 +119,5 @@ build)
 	echo "$U"
 	;;
 run) run "$@" ;;
-*) die "usage: uml.sh build|run plain|debug" ;;
+*) die "usage: uml.sh build|run plain|debug|bare" ;;
 esac
