@@ -2,7 +2,7 @@
 #
 # Targets that run something: tests, labs, the demonstration.
 
-.PHONY: lint kunit check check-fast check-kernels check-in-tree lab-clean
+.PHONY: lint kunit check check-fast check-kernels check-in-tree check-defects lab-clean
 
 lint:
 	@scripts/build/lint.sh
@@ -22,6 +22,10 @@ check-kernels:
 # The guest tests against the kernel's own interface: a test of the tests.
 check-in-tree:
 	@scripts/test/run-guest.sh -i xfrm_interface
+
+# Defects planted on purpose: each must be caught by the test named for it.
+check-defects:
+	@scripts/test/defects.sh
 
 lab-clean:
 	@scripts/lab/clean.sh --stale
