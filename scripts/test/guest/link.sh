@@ -128,7 +128,7 @@ mtus()
 	same "default MTU without lower device" "$(mtu "$A" x2)" $wanted
 	if is_accel; then
 		local lower want n=10
-		for lower in 9000=8890 1400=1290 1300=1280 1280=1280 1000=890; do
+		for lower in 9000=8894 1492=1374 1400=1294 1300=1280 1280=1280 1000=894; do
 			want=${lower#*=} lower=${lower%=*}
 			must ip -n "$A" link set low mtu "$lower"
 			must ip -n "$A" link add x$n type xfrm dev low if_id $n
