@@ -39,3 +39,4 @@ else
 	install -D -m 644 "$here/modprobe.conf" "$settings"
 fi
 depmod ${root:+-b "$root"} "$release"
+[ -n "$remove" ] || echo "installed for Linux $release; modprobe xfrm_accel loads it"
