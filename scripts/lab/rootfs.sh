@@ -20,6 +20,7 @@ make_root() {
 	local dir=$1 conf
 	conf=$(apt_of bookworm)
 	need_pkgs mmdebstrap squashfs-tools
+	[ "$(id -u)" = 0 ] || need_pkgs uidmap # mmdebstrap then works in a user namespace
 	# How this machine reaches the archive (proxies and the like) holds for the guest root too.
 	apt-config dump | grep '^Acquire::' >"$dir/acquire.conf" || :
 	with_progress "guest root" '' build_root "$dir" "$(dirname "$conf")/sources.list"
