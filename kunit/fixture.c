@@ -507,7 +507,7 @@ static struct xfrm_algo_aead *xk_aead(void)
  * @net: namespace
  * @sa: its parameters
  *
- * Return: the SA, to be given to xfrm_state_put(), or NULL.
+ * Return: the SA, to be given to xk_sa_free(), or NULL.
  */
 struct xfrm_state *xk_sa_make(struct net *net, const struct xk_sa *sa)
 {
@@ -538,13 +538,22 @@ struct xfrm_state *xk_sa_make(struct net *net, const struct xk_sa *sa)
 	x->geniv = "seqiv";
 	x->aead = xk_aead();
 	if (!x->aead || xfrm_init_state(x)) {
-		x->km.state = XFRM_STATE_DEAD;
-		xfrm_state_put(x);
+		xk_sa_free(x);
 		return NULL;
 	}
 	x->km.state = XFRM_STATE_VALID;
 
 	return x;
+}
+
+/**
+ * xk_sa_free - put an SA that is in no table
+ * @x: the SA; no packet refers to it any more
+ */
+void xk_sa_free(struct xfrm_state *x)
+{
+	x->km.state = XFRM_STATE_DEAD;
+	xfrm_state_put(x);
 }
 
 /**
@@ -563,9 +572,8 @@ struct xfrm_state *xk_sa_add(struct net *net, const struct xk_sa *sa)
 
 	xfrm_state_hold(x);
 	if (xfrm_state_add(x)) {
-		x->km.state = XFRM_STATE_DEAD;
 		xfrm_state_put(x);
-		xfrm_state_put(x);
+		xk_sa_free(x);
 		return NULL;
 	}
 
@@ -617,10 +625,9 @@ int xk_policy_add(struct net *net, const struct xk_policy *policy)
 	}
 
 	err = xfrm_policy_insert(policy->dir, pol, 1);
-	if (err) {
+	if (err)
 		pol->walk.dead = 1;
-		xfrm_policy_destroy(pol);
-	}
+	xfrm_pol_put(pol);
 
 	return err;
 }

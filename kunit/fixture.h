@@ -118,6 +118,7 @@ struct xk_sa {
 };
 
 struct xfrm_state *xk_sa_make(struct net *net, const struct xk_sa *sa);
+void xk_sa_free(struct xfrm_state *x);
 struct xfrm_state *xk_sa_add(struct net *net, const struct xk_sa *sa);
 
 /**

@@ -330,7 +330,7 @@ static void rekey_hides_the_interface_at_no_time(struct kunit *test)
 	kunit_info(test, "%lu lookups during %lu changes\n", r->reads, rekeys);
 	KUNIT_EXPECT_EQ(test, err, 0);
 	KUNIT_EXPECT_GE(test, r->reads, 3000);
-	KUNIT_EXPECT_GT(test, rekeys, 1000);
+	KUNIT_EXPECT_GT(test, rekeys, 100);
 	KUNIT_EXPECT_EQ(test, r->missed, 0);
 }
 

@@ -94,8 +94,19 @@ no_leak()
 	[ -z "$(cat $kmemleak)" ]
 }
 
+# The kernel's sysctl code prints a stack for each directory that it has no memory for: what
+# the tests of failing allocations mean to happen.
+without_sysctl_stacks()
+{
+	awk '/sysctl could not get directory/ { skip = 1; next }
+	     skip && /(CPU: |Stack:|Call Trace:| \[<[0-9a-f]+>\] |^\[ *[0-9.]+\]( [0-9a-f]+)+$)/ { next }
+	     { skip = 0; print }'
+}
+
+# no_bad_line: in the kernel log
 no_bad_line()
 {
+	without_sysctl_stacks <"$OUT/log" | grep -E -- "$bad_log" >"$TMP/bad" || :
 	cat "$TMP/bad"
 	[ ! -s "$TMP/bad" ]
 }
@@ -129,9 +140,8 @@ done
 check "every suite that ran was expected" no_suite_is_missing_from_the_list
 check "the module unloads" rmmod xfrm_accel
 [ ! -e $kmemleak ] || check "no memory leaked" no_leak
-log_bad "$mark" >"$TMP/bad" || :
-check "the kernel log is clean" no_bad_line
 log_since "$mark" >"$OUT/log"
+check "the kernel log is clean" no_bad_line
 
 echo "$passed $failed $skipped" >"$OUT/totals"
 plan_done
