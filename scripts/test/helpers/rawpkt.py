@@ -18,6 +18,10 @@ rawpkt.py garbage DEV ETHERTYPE SIZE[-SIZE] [--count N]
     SIZE bytes of noise to a device, as an AF_PACKET socket lets anybody do who
     may open one: N times for each size of the range.
 
+rawpkt.py batch
+    The other commands except capture, one per line of its input, each
+    answered with what it prints and "done". Says "ready" first.
+
 rawpkt.py toobig DEV FILE MTU FROM [--spi N] [--redirect GATEWAY]
     The ICMP or ICMPv6 error "too big, MTU is so much" that a router with the
     address FROM would send about the frame in FILE; --spi has it speak of
@@ -169,9 +173,12 @@ def error6(frame, mtu, router, args):
     return struct.pack('!IHBB', 6 << 28, len(icmp), 58, hops) + addrs + icmp
 
 
+COMMANDS = {'capture': capture, 'send': send, 'garbage': garbage, 'toobig': toobig}
+
+
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument('what', choices=('capture', 'send', 'garbage', 'toobig'))
+    parser.add_argument('what', choices=COMMANDS)
     parser.add_argument('dev')
     parser.add_argument('file')
     parser.add_argument('words', nargs='*')
@@ -180,9 +187,16 @@ def main():
     parser.add_argument('--count', type=int, default=1)
     parser.add_argument('--spi', type=lambda s: int(s, 0), default=0)
     parser.add_argument('--redirect')
-    args = parser.parse_args()
-    {'capture': capture, 'send': send, 'garbage': garbage, 'toobig': toobig}[args.what](args)
+    if sys.argv[1:] != ['batch']:
+        args = parser.parse_args()
+        COMMANDS[args.what](args)
+        return
+    print('ready', flush=True)
+    for line in sys.stdin:
+        args = parser.parse_args(line.split())
+        COMMANDS[args.what](args)
+        print('done', flush=True)
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    main()

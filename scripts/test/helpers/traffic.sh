@@ -51,14 +51,16 @@ answer()
 	read -r -t "$2" -u "${talk_out[$1]}" line && echo "$line"
 }
 
-# open_client NS, client WORDS...: see "client" in traffic.py
-open_client() { open_talk client ip netns exec "$1" "$traffic" client; }
+# open_client NS, client ADDR WORDS...: "check" in traffic.py, burst ADDR WORDS...:
+# "burst" in there. With more than one client, CLIENT is the one meant.
+CLIENT=client
+open_client() { open_talk $CLIENT ip netns exec "$1" "$traffic" client; }
 
-client()
+talk_traffic()
 {
 	local line
-	ask client "$*"
-	while line=$(answer client 60); do
+	ask $CLIENT "$*"
+	while line=$(answer $CLIENT 60); do
 		case $line in
 		"done 0") return 0 ;;
 		"done 1") return 1 ;;
@@ -68,6 +70,9 @@ client()
 	echo "the traffic client does not answer"
 	return 1
 }
+
+client() { talk_traffic check "$@"; }
+burst() { talk_traffic burst "$@"; }
 
 # watch_wire NS DEV [NAME [in]], wire [NAME]: see wirewatch.py. NAME if there are many.
 watch_wire()
@@ -96,6 +101,20 @@ espinudp()
 }
 
 rawpkt="$TESTDIR/helpers/rawpkt.py"
+
+# open_raw NS, raw WORDS...: see "batch" in rawpkt.py
+open_raw() { open_talk raw ip netns exec "$1" "$rawpkt" batch; }
+
+raw()
+{
+	local line
+	ask raw "$*"
+	while line=$(answer raw 20); do
+		[ "$line" != done ] || return 0
+		echo "$line"
+	done
+	die "rawpkt does not answer: $*"
+}
 
 # capture_esp NS DEV FILE CMD...: FILE gets an ESP frame that CMD makes leave DEV
 capture_esp()
