@@ -25,26 +25,45 @@ static inline struct net_device *xac_dst_dev(const struct dst_entry *dst)
 }
 
 /**
+ * xac_metadata_replace_route - attach metadata that keeps the packet's route
+ * @skb: the packet; its route may be none
+ * @metadata: a reference, which the packet takes over
+ */
+static inline void xac_metadata_replace_route(struct sk_buff *skb,
+					      struct metadata_dst *metadata)
+{
+#ifdef XAC_HAVE_MD_DST_ORIG
+	skb_dst_force(skb);
+	metadata->u.xfrm_info.dst_orig = dst_clone(skb_dst(skb));
+#endif
+	skb_dst_drop(skb);
+	skb_dst_set(skb, &metadata->dst);
+}
+
+/**
  * xac_restore_replaced_route - give a packet back the route that xfrm
  * metadata, set by a BPF program, stands in for
  * @skb: the packet
- * @info: its metadata; gone after the call if the route was put back
+ * @info: its metadata; may be gone after the call
+ *
+ * Clones and GSO segments of a packet share its metadata, and may be here on
+ * several CPUs at once: so the metadata is left as it is, with its reference.
  *
  * Does nothing on kernels whose metadata remembers no route.
  */
-static inline void xac_restore_replaced_route(struct sk_buff *skb,
-					      struct xfrm_md_info *info)
+static inline void
+xac_restore_replaced_route(struct sk_buff *skb,
+			   const struct xfrm_md_info *info)
 {
 #ifdef XAC_HAVE_MD_DST_ORIG
-	struct dst_entry *metadata = skb_dst(skb);
 	struct dst_entry *route = info->dst_orig;
 
 	if (!route)
 		return;
 
-	info->dst_orig = NULL;
+	dst_hold(route);
+	skb_dst_drop(skb);
 	skb_dst_set(skb, route);
-	dst_release(metadata);
 #endif
 }
 

@@ -10,6 +10,7 @@
 #include <linux/module.h>
 #include <net/dst_metadata.h>
 
+#include "compat/dst.h"
 #include "iface/iface.h"
 
 /**
@@ -70,9 +71,7 @@ __bpf_kfunc int bpf_skb_set_xfrm_info(struct __sk_buff *skb_ctx,
 	if (!metadata)
 		return -ENOMEM;
 
-	skb_dst_force(skb);
-	metadata->u.xfrm_info.dst_orig = skb_dst(skb);
-	skb_dst_set(skb, (struct dst_entry *)metadata);
+	xac_metadata_replace_route(skb, metadata);
 
 	return 0;
 }

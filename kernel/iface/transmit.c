@@ -244,7 +244,7 @@ int xac_lookup_verdict(int err)
  */
 static int xac_tx_key(struct sk_buff *skb, struct xac_tx *tx)
 {
-	struct xfrm_md_info *info;
+	const struct xfrm_md_info *info;
 
 	if (!tx->xd->external) {
 		tx->if_id = READ_ONCE(tx->xd->if_id);
