@@ -26,8 +26,10 @@ dkms-source:
 	@sed 's/@VERSION@/$(VERSION)/' scripts/packaging/dkms.conf > $(DKMS_TREE)/dkms.conf
 	@install -D -m 644 scripts/packaging/modprobe.conf $(DESTDIR)/etc/modprobe.d/xfrm_accel.conf
 
-dkms: dkms-remove dkms-source
-	dkms install xfrm_accel/$(VERSION)
+# dkms asks make for the kernel's compiler, and takes what a make inside a make says for the answer.
+dkms: dkms-source
+	@! dkms status xfrm_accel/$(VERSION) | grep -q . || dkms remove xfrm_accel/$(VERSION) --all
+	env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL dkms install xfrm_accel/$(VERSION)
 
 dkms-remove:
 	@! dkms status xfrm_accel/$(VERSION) | grep -q . || dkms remove xfrm_accel/$(VERSION) --all
