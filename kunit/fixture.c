@@ -979,11 +979,13 @@ void xk_transmit(struct sk_buff *skb, struct net_device *dev,
 		 struct xk_stats *before, struct xk_stats *after)
 {
 	skb->dev = dev;
-	rcu_read_lock_bh();
+	local_bh_disable();
+	rcu_read_lock();
 	if (before)
 		xk_stats(dev, before);
 	xac_start_xmit(skb, dev);
 	if (after)
 		xk_stats(dev, after);
-	rcu_read_unlock_bh();
+	rcu_read_unlock();
+	local_bh_enable();
 }

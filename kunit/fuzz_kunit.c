@@ -337,13 +337,15 @@ static void input(struct kunit *test)
 			continue;
 		xk_ended();
 		xk_watch(skb);
-		rcu_read_lock_bh();
+		local_bh_disable();
+		rcu_read_lock();
 		if (ip_route_input_noref(skb, htonl(XK_OUT4_A),
 					 htonl(XK_OUT4_B), 0, w->lower))
 			bad++;
 		xac_input(skb, protocols[below(ARRAY_SIZE(protocols))], 0, 0,
 			  AF_INET);
-		rcu_read_unlock_bh();
+		rcu_read_unlock();
+		local_bh_enable();
 		bad += xk_ended() != 1;
 		cond_resched();
 	}
@@ -390,7 +392,8 @@ static void icmp_errors(struct kunit *test)
 		if (!skb)
 			continue;
 		xk_ended();
-		rcu_read_lock_bh();
+		local_bh_disable();
+		rcu_read_lock();
 		if (ipv4) {
 			iph = (struct iphdr *)skb->data;
 			iph->ihl = 5 + below(11);
@@ -412,7 +415,8 @@ static void icmp_errors(struct kunit *test)
 						    NDISC_REDIRECT, 0,
 					40, htonl(below(2000))) > 0;
 		}
-		rcu_read_unlock_bh();
+		rcu_read_unlock();
+		local_bh_enable();
 		bad += xk_ended() != 0;
 		kfree_skb(skb);
 		bad += xk_ended() != 1;

@@ -89,9 +89,11 @@ static int take4(struct kunit *test, u8 type, u8 code, const struct quote *q,
 	KUNIT_ASSERT_NOT_NULL(test, skb);
 	xk_ended();
 	xk_watch(skb);
-	rcu_read_lock_bh();
+	local_bh_disable();
+	rcu_read_lock();
 	ret = xac_err4(skb, info);
-	rcu_read_unlock_bh();
+	rcu_read_unlock();
+	local_bh_enable();
 	/* The packet stays ours. */
 	KUNIT_EXPECT_EQ(test, xk_ended(), 0);
 	kfree_skb(skb);
@@ -144,10 +146,12 @@ static int take6(struct kunit *test, u8 type, const struct quote *q, u32 info)
 	KUNIT_ASSERT_NOT_NULL(test, skb);
 	xk_ended();
 	xk_watch(skb);
-	rcu_read_lock_bh();
+	local_bh_disable();
+	rcu_read_lock();
 	ret = xac_err6(skb, NULL, type, 0, sizeof(struct ipv6hdr),
 		       htonl(info));
-	rcu_read_unlock_bh();
+	rcu_read_unlock();
+	local_bh_enable();
 	KUNIT_EXPECT_EQ(test, xk_ended(), 0);
 	kfree_skb(skb);
 	KUNIT_EXPECT_EQ(test, xk_ended(), 1);

@@ -651,14 +651,16 @@ static bool receive_one(struct xk_world *w, struct sk_buff *skb)
 	if (!skb)
 		return false;
 
-	rcu_read_lock_bh();
+	local_bh_disable();
+	rcu_read_lock();
 	err = ip_route_input_noref(skb, htonl(XK_OUT4_A), htonl(XK_OUT4_B), 0,
 				   w->lower);
 	if (!err)
 		xac_input(skb, IPPROTO_ESP, 0, 0, AF_INET);
 	else
 		kfree_skb(skb);
-	rcu_read_unlock_bh();
+	rcu_read_unlock();
+	local_bh_enable();
 
 	return !err;
 }
