@@ -11,9 +11,19 @@ strict=(-O2 -Wall -Wextra -Wpedantic -Werror -I"$top/uapi")
 mkdir -p "$dir"
 
 for src in "$here"/helpers/*.c; do
+	[[ $src != *.bpf.c ]] || continue
 	name=$(basename "$src" .c)
 	gcc -std=c11 "${strict[@]}" -static -o "$dir/$name" "$src"
 done
+
+# Programs for the kernel's BPF machine. One that lacks where it is needed is a
+# failure of the test.
+if command -v clang >/dev/null && [ -e /usr/include/bpf/bpf_helpers.h ]; then
+	for src in "$here"/helpers/*.bpf.c; do
+		clang --target=bpf -O2 -g -Wall -Werror -I"/usr/include/$(gcc -print-multiarch)" \
+			-c -o "$dir/$(basename "$src" .c).o" "$src"
+	done
+fi
 
 # The header is for C++ programs too.
 if command -v g++ >/dev/null; then

@@ -42,6 +42,9 @@ build_module() {
 	local dir
 	need_pkgs make gcc
 	if [ "$lab" = qemu ]; then
+		# Newer kernels have functions for BPF programs: the module is to
+		# carry their types, and a test calls them.
+		[ "$kernel" = 6.1 ] || need_pkgs pahole clang libbpf-dev
 		dir=$("$XA_TOP/scripts/lab/kernel.sh" "$kernel")
 		"$dir/build-in" "$XA_TOP" make -s module "BUILD=build/test/ko-$kernel" >&2
 		module=$XA_TOP/build/test/ko-$kernel/xfrm_accel.ko
@@ -129,7 +132,8 @@ report() {
 	cat "$out/report"
 }
 
-label=$lab-$([ "$lab" = qemu ] && echo "$kernel-")$impl
+label=$lab-$impl
+[ "$lab" != qemu ] || label=qemu-$kernel-$impl
 # How much slower than a real machine the lab is, at worst.
 case $lab in
 qemu) slow=4 ;;
