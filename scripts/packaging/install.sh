@@ -27,7 +27,8 @@ settings=$root/etc/modprobe.d/xfrm_accel.conf
 if [ -n "$remove" ]; then
 	rm -f "$modules/updates/xfrm_accel.ko"
 	# Another kernel's module may need the settings still.
-	if ! compgen -G "$root/lib/modules/*/updates/xfrm_accel.ko" >/dev/null; then
+	if ! compgen -G "$root/lib/modules/*/updates/xfrm_accel.ko" >/dev/null &&
+		! compgen -G "$root/lib/modules/*/updates/dkms/xfrm_accel.ko*" >/dev/null; then
 		rm -f "$settings"
 	fi
 else

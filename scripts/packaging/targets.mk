@@ -9,6 +9,9 @@
 
 VERSION := $(shell sed -n 's/^XFRM_ACCEL_VERSION := //p' Kbuild)
 DKMS_TREE := $(DESTDIR)/usr/src/xfrm_accel-$(VERSION)
+# For the test: where dkms keeps things, and for which kernel it builds.
+DKMS ?= dkms
+DKMS_KERNEL ?=
 
 install: module
 	@scripts/packaging/install.sh $(BUILD)/xfrm_accel.ko $(KREL) $(INSTALL_MOD_PATH)
@@ -26,13 +29,14 @@ dkms-source:
 	@sed 's/@VERSION@/$(VERSION)/' scripts/packaging/dkms.conf > $(DKMS_TREE)/dkms.conf
 	@install -D -m 644 scripts/packaging/modprobe.conf $(DESTDIR)/etc/modprobe.d/xfrm_accel.conf
 
-# dkms asks make for the kernel's compiler, and takes what a make inside a make says for the answer.
+# dkms asks make for the kernel's compiler, and would take what a make inside a make says for
+# the answer.
 dkms: dkms-source
-	@! dkms status xfrm_accel/$(VERSION) | grep -q . || dkms remove xfrm_accel/$(VERSION) --all
-	env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL dkms install xfrm_accel/$(VERSION)
+	@! $(DKMS) status xfrm_accel/$(VERSION) | grep -q . || $(DKMS) remove xfrm_accel/$(VERSION) --all
+	@env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL $(DKMS) install xfrm_accel/$(VERSION) $(DKMS_KERNEL)
 
 dkms-remove:
-	@! dkms status xfrm_accel/$(VERSION) | grep -q . || dkms remove xfrm_accel/$(VERSION) --all
+	@! $(DKMS) status xfrm_accel/$(VERSION) | grep -q . || $(DKMS) remove xfrm_accel/$(VERSION) --all
 	@rm -rf $(DKMS_TREE) $(DESTDIR)/etc/modprobe.d/xfrm_accel.conf
 
 install-test:
