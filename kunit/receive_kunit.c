@@ -9,7 +9,10 @@
 #include <linux/workqueue.h>
 #include <net/dst_metadata.h>
 #include <net/ip.h>
+#include <net/ip6_checksum.h>
+#include <net/ip6_route.h>
 #include <net/route.h>
+#include <net/udp.h>
 
 #include "compat/kunit.h"
 #include "iface/handlers.h"
@@ -469,7 +472,6 @@ struct question {
 	struct work_struct work;
 	struct tasklet_struct tasklet;
 	const struct sk_buff *skb;
-	const struct xfrm_state *x;
 	bool async;
 };
 
@@ -478,7 +480,7 @@ static void ask_in_work(struct work_struct *work)
 	struct question *q = container_of(work, struct question, work);
 
 	local_bh_disable();
-	q->async = xac_completed_async(q->skb, q->x);
+	q->async = xac_completed_async(q->skb);
 	local_bh_enable();
 }
 
@@ -486,20 +488,19 @@ static void ask_in_softirq(struct tasklet_struct *tasklet)
 {
 	struct question *q = from_tasklet(q, tasklet, tasklet);
 
-	q->async = xac_completed_async(q->skb, q->x);
+	q->async = xac_completed_async(q->skb);
 }
 
 enum where { HERE, IN_WORK, IN_SOFTIRQ };
 
-static bool async(const struct sk_buff *skb, const struct xfrm_state *x,
-		  enum where where)
+static bool async(const struct sk_buff *skb, enum where where)
 {
-	struct question q = { .skb = skb, .x = x };
+	struct question q = { .skb = skb };
 
 	switch (where) {
 	case HERE:
 		local_bh_disable();
-		q.async = xac_completed_async(skb, x);
+		q.async = xac_completed_async(skb);
 		local_bh_enable();
 		break;
 	case IN_WORK:
@@ -540,12 +541,16 @@ static void late_completion_is_told(struct kunit *test)
 	struct xfrm_state *x = xk_sa_make(w->net, &sa_in);
 	struct cipher *cipher = kunit_kzalloc(test, sizeof(*cipher),
 					      GFP_KERNEL);
+	struct crypto_ahash *hash = kunit_kzalloc(test, sizeof(*hash),
+						  GFP_KERNEL);
+	struct ah_data ah = { .ahash = hash };
 	struct sk_buff *skb;
 	void *aead;
 	size_t i;
 
 	KUNIT_ASSERT_NOT_NULL(test, x);
 	KUNIT_ASSERT_NOT_NULL(test, cipher);
+	KUNIT_ASSERT_NOT_NULL(test, hash);
 	skb = decrypted(w, x, xk_skb4(100, false));
 	KUNIT_ASSERT_NOT_NULL(test, skb);
 
@@ -557,13 +562,23 @@ static void late_completion_is_told(struct kunit *test)
 		cipher_init(cipher, cases[i].cipher_is_async);
 		sp->olen = cases[i].gro;
 		sp->ovec[0].flags = cases[i].gro ? XFRM_GRO : 0;
-		KUNIT_EXPECT_EQ_MSG(test, async(skb, x, cases[i].where),
+		KUNIT_EXPECT_EQ_MSG(test, async(skb, cases[i].where),
 				    cases[i].late, "case %zu", i);
 	}
-	/* AH has no such cipher, and its private data is something else. */
+
+	/* AH has a hash, and its private data is something else. */
 	x->id.proto = IPPROTO_AH;
+	x->data = &ah;
+	hash->base.__crt_alg = &cipher->alg;
+	cipher_init(cipher, true);
+	KUNIT_EXPECT_TRUE(test, async(skb, HERE));
+	cipher_init(cipher, false);
+	KUNIT_EXPECT_FALSE(test, async(skb, HERE));
+
+	/* Of IPComp there is nothing to wait for. */
+	x->id.proto = IPPROTO_COMP;
 	x->data = NULL;
-	KUNIT_EXPECT_FALSE(test, async(skb, x, HERE));
+	KUNIT_EXPECT_FALSE(test, async(skb, HERE));
 	x->id.proto = IPPROTO_ESP;
 	x->data = aead;
 	kfree_skb(skb);
@@ -609,10 +624,18 @@ static const struct xfrm_type cut_type = {
 	.input = cut_input,
 };
 
-/* From the peer: outer header, ESP, inner packet (or UDP). */
-static struct sk_buff *encrypted(struct xk_world *w, bool transport)
+/* A UDP datagram to a port that nobody listens on. */
+static void put_udp(struct udphdr *udph)
 {
-	unsigned int inner = transport ? 8 : 60;
+	udph->source = htons(9);
+	udph->dest = htons(9);
+	udph->len = htons(sizeof(*udph));
+}
+
+/* From the peer: outer header, ESP, then an IPv4 packet or, bare, UDP. */
+static struct sk_buff *encrypted4(struct xk_world *w, bool bare)
+{
+	unsigned int inner = bare ? 8 : 28;
 	struct sk_buff *skb = xk_skb4(20 + ESP_LEN + inner, false);
 	struct iphdr *iph;
 
@@ -625,7 +648,7 @@ static struct sk_buff *encrypted(struct xk_world *w, bool transport)
 	iph->daddr = htonl(XK_OUT4_A);
 	ip_send_check(iph);
 	*(__be32 *)(iph + 1) = htonl(XK_SPI_IN);
-	if (!transport) {
+	if (!bare) {
 		iph = (void *)(iph + 1) + ESP_LEN;
 		iph->version = 4;
 		iph->ihl = 5;
@@ -636,33 +659,85 @@ static struct sk_buff *encrypted(struct xk_world *w, bool transport)
 		iph->daddr = htonl(XK_IN4_A);
 		ip_send_check(iph);
 	}
+	put_udp((void *)skb_tail_pointer(skb) - sizeof(struct udphdr));
 	skb->dev = w->lower;
-	skb->mac_len = 0;
 	__skb_pull(skb, 20);
 
 	return skb;
 }
 
-/* Receives one packet; the answer to whether it got as far as that. */
-static bool receive_one(struct xk_world *w, struct sk_buff *skb)
+/* The same over IPv6, always bare. */
+static struct sk_buff *encrypted6(struct xk_world *w)
 {
+	struct sk_buff *skb = xk_skb6(40 + ESP_LEN + sizeof(struct udphdr));
+	struct ipv6hdr *iph;
+	struct udphdr *udph;
+
+	if (!skb)
+		return NULL;
+
+	iph = ipv6_hdr(skb);
+	iph->nexthdr = IPPROTO_ESP;
+	iph->saddr = xk_out6_b;
+	iph->daddr = xk_out6_a;
+	*(__be32 *)(iph + 1) = htonl(XK_SPI_IN);
+	udph = (void *)(iph + 1) + ESP_LEN;
+	put_udp(udph);
+	udph->check = csum_ipv6_magic(&iph->saddr, &iph->daddr, sizeof(*udph),
+				      IPPROTO_UDP,
+				      csum_partial(udph, sizeof(*udph), 0));
+	IP6CB(skb)->nhoff = offsetof(struct ipv6hdr, nexthdr);
+	IP6CB(skb)->iif = w->lower->ifindex;
+	skb->dev = w->lower;
+	__skb_pull(skb, 40);
+
+	return skb;
+}
+
+/* The route of a packet to us. */
+static int route_in(struct xk_world *w, struct sk_buff *skb, bool ipv4)
+{
+	struct flowi6 fl6 = { .daddr = xk_out6_a };
+
+	if (ipv4)
+		return ip_route_input_noref(skb, htonl(XK_OUT4_A),
+					    htonl(XK_OUT4_B), 0, w->lower);
+
+	skb_dst_set(skb, ip6_route_output(w->net, NULL, &fl6));
+
+	return skb_dst(skb)->error;
+}
+
+/* What the IP layer does with a packet that it has received, up to ESP. */
+static bool receive_one(struct xk_world *w, const struct xk_sa *sa)
+{
+	bool bare = sa->mode == XFRM_MODE_TRANSPORT;
+	bool ipv4 = sa->family == AF_INET;
+	struct sk_buff *skb = ipv4 ? encrypted4(w, bare) : encrypted6(w);
 	int err;
 
 	if (!skb)
 		return false;
 
+	xk_watch(skb);
 	local_bh_disable();
 	rcu_read_lock();
-	err = ip_route_input_noref(skb, htonl(XK_OUT4_A), htonl(XK_OUT4_B), 0,
-				   w->lower);
+	err = route_in(w, skb, ipv4);
 	if (!err)
-		xac_input(skb, IPPROTO_ESP, 0, 0, AF_INET);
+		xac_input(skb, IPPROTO_ESP, 0, 0, sa->family);
 	else
 		kfree_skb(skb);
 	rcu_read_unlock();
 	local_bh_enable();
 
 	return !err;
+}
+
+/* Datagrams that came through to UDP and found nobody there. */
+static unsigned long arrived(struct net *net)
+{
+	return snmp_fold_field(net->mib.udp_statistics, UDP_MIB_NOPORTS) +
+	       snmp_fold_field(net->mib.udp_stats_in6, UDP_MIB_NOPORTS);
 }
 
 static void resume_one(struct xfrm_state *x)
@@ -690,25 +765,23 @@ static void settle(void)
 }
 
 /*
- * One packet at once, one later, in @mode: both count once, and no reference
- * on a device is lost or invented.
+ * Some packets at once, then some later: all arrive and are counted, and no
+ * reference on a device is lost or invented.
  */
-static void expect_references_kept(struct kunit *test, u8 mode)
+static void expect_references_kept(struct kunit *test, const struct xk_sa *sa)
 {
 	struct xk_world *w = test->priv;
-	struct xk_sa sa = sa_in;
 	struct cipher *cipher = kunit_kzalloc(test, sizeof(*cipher),
 					      GFP_KERNEL);
 	const struct xfrm_type *type;
 	struct xk_stats before, after;
-	bool transport = mode == XFRM_MODE_TRANSPORT;
+	unsigned long udp;
 	int lower, dev, i;
 	struct xfrm_state *x;
 	void *aead;
 
-	sa.mode = mode;
 	KUNIT_ASSERT_NOT_NULL(test, cipher);
-	x = xk_sa_add(w->net, &sa);
+	x = xk_sa_add(w->net, sa);
 	KUNIT_ASSERT_NOT_NULL(test, x);
 	type = x->type;
 	aead = x->data;
@@ -717,24 +790,21 @@ static void expect_references_kept(struct kunit *test, u8 mode)
 	x->data = &cipher->aead;
 
 	/* The first packets fill caches, which hold references. */
+	udp = arrived(w->net);
 	park = false;
 	for (i = 0; i < 3; i++)
-		KUNIT_EXPECT_TRUE(test, receive_one(w, encrypted(w, transport)));
+		KUNIT_EXPECT_TRUE(test, receive_one(w, sa));
 	KUNIT_EXPECT_TRUE(test, in_handler);
 	settle();
+	KUNIT_EXPECT_EQ(test, arrived(w->net), udp + 3);
 
 	lower = netdev_refcnt_read(w->lower);
 	dev = netdev_refcnt_read(w->dev);
 	xk_ended();
 	xk_stats(w->dev, &before);
-
 	park = true;
 	for (i = 0; i < 5; i++) {
-		struct sk_buff *skb = encrypted(w, transport);
-
-		if (skb)
-			xk_watch(skb);
-		KUNIT_EXPECT_TRUE(test, receive_one(w, skb));
+		KUNIT_EXPECT_TRUE(test, receive_one(w, sa));
 		KUNIT_EXPECT_NOT_NULL(test, parked);
 		KUNIT_EXPECT_EQ(test, netdev_refcnt_read(w->lower), lower + 1);
 		resume_one(x);
@@ -743,12 +813,16 @@ static void expect_references_kept(struct kunit *test, u8 mode)
 	park = false;
 
 	xk_stats(w->dev, &after);
+	KUNIT_EXPECT_EQ(test, arrived(w->net), udp + 8);
 	KUNIT_EXPECT_EQ(test, xk_ended(), 5);
+	/* The answers to the datagrams have no SA to go out with. */
+	for (i = XFRM_ACCEL_DROP_RX_ERROR; i <= XFRM_ACCEL_DROP_RX_NOMEM; i++)
+		KUNIT_EXPECT_EQ(test, after.drop[i], before.drop[i]);
 	KUNIT_EXPECT_EQ(test, after.dev.rx_packets, before.dev.rx_packets + 5);
 	KUNIT_EXPECT_EQ(test, after.dev.rx_errors, before.dev.rx_errors);
 	KUNIT_EXPECT_EQ(test, netdev_refcnt_read(w->lower), lower);
 	KUNIT_EXPECT_EQ(test, netdev_refcnt_read(w->dev), dev);
-	/* Otherwise no test after this one could delete the devices. */
+	/* Otherwise the devices could not be deleted after a failure. */
 	while (netdev_refcnt_read(w->lower) > lower)
 		dev_put(w->lower);
 	while (netdev_refcnt_read(w->dev) < dev)
@@ -759,14 +833,25 @@ static void expect_references_kept(struct kunit *test, u8 mode)
 	xfrm_state_put(x);
 }
 
-static void late_tunnel_packet_keeps_references(struct kunit *test)
+static void late_tunnel_packets(struct kunit *test)
 {
-	expect_references_kept(test, XFRM_MODE_TUNNEL);
+	KUNIT_ASSERT_EQ(test, allow_in(test->priv, AF_INET), 0);
+	expect_references_kept(test, &sa_in);
 }
 
-static void late_transport_packet_keeps_references(struct kunit *test)
+static void late_transport_packets(struct kunit *test)
 {
-	expect_references_kept(test, XFRM_MODE_TRANSPORT);
+	static const unsigned short family[] = { AF_INET, AF_INET6 };
+	struct xk_world *w = test->priv;
+	struct xk_sa sa = sa_in;
+	size_t i;
+
+	sa.mode = XFRM_MODE_TRANSPORT;
+	for (i = 0; i < ARRAY_SIZE(family); i++) {
+		sa.family = family[i];
+		expect_references_kept(test, &sa);
+		xk_flush(w->net);
+	}
 }
 
 static struct kunit_case receive_cases[] = {
@@ -780,8 +865,8 @@ static struct kunit_case receive_cases[] = {
 	KUNIT_CASE(session_of_an_interface),
 	KUNIT_CASE(session_of_an_external_one),
 	KUNIT_CASE(late_completion_is_told),
-	KUNIT_CASE(late_tunnel_packet_keeps_references),
-	KUNIT_CASE(late_transport_packet_keeps_references),
+	KUNIT_CASE(late_tunnel_packets),
+	KUNIT_CASE(late_transport_packets),
 	{}
 };
 

@@ -26,8 +26,7 @@ bool xac_quoted_spi(const void *hdr, int protocol, __be32 *spi);
 unsigned int xac_default_mtu(const struct xac_dev *xd);
 
 /* iface/receive.c */
-bool xac_completed_async(const struct sk_buff *skb,
-			 const struct xfrm_state *x);
+bool xac_completed_async(const struct sk_buff *skb);
 bool xac_decode_session_cb(struct sk_buff *skb, unsigned short family,
 			   struct xfrm_if_decode_session_result *res);
 
