@@ -4,9 +4,11 @@
  * policy is asked for, and decryption that completes later.
  */
 #include <crypto/aead.h>
+#include <crypto/hash.h>
 #include <linux/if_vlan.h>
 #include <linux/interrupt.h>
 #include <linux/workqueue.h>
+#include <net/ah.h>
 #include <net/dst_metadata.h>
 #include <net/ip.h>
 #include <net/ip6_checksum.h>
@@ -567,6 +569,7 @@ static void late_completion_is_told(struct kunit *test)
 	}
 
 	/* AH has a hash, and its private data is something else. */
+	skb_sec_path(skb)->olen = 0;
 	x->id.proto = IPPROTO_AH;
 	x->data = &ah;
 	hash->base.__crt_alg = &cipher->alg;

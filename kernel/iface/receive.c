@@ -7,7 +7,9 @@
  * which if_id the packet came in under: xac_decode_session_cb().
  */
 #include <crypto/aead.h>
+#include <crypto/hash.h>
 #include <linux/if_vlan.h>
+#include <net/ah.h>
 #include <net/ip.h>
 #include <net/ipv6.h>
 
@@ -153,6 +155,25 @@ static void xac_count_rx_failure(const struct xac_dev *xd)
 	DEV_STATS_INC(xd->dev, rx_dropped);
 }
 
+/* May the SA's algorithm complete a packet later, on another stack? */
+static bool xac_may_be_async(const struct xfrm_state *x)
+{
+	const struct crypto_tfm *tfm;
+
+	switch (x->id.proto) {
+	case IPPROTO_ESP:
+		tfm = crypto_aead_tfm(x->data);
+		break;
+	case IPPROTO_AH:
+		tfm = crypto_ahash_tfm(((const struct ah_data *)x->data)->ahash);
+		break;
+	default:
+		return false;
+	}
+
+	return tfm->__crt_alg->cra_flags & CRYPTO_ALG_ASYNC;
+}
+
 /*
  * Did this packet's decryption complete asynchronously?
  *
@@ -162,22 +183,86 @@ static void xac_count_rx_failure(const struct xac_dev *xd)
  * does so on a workqueue. A wrong "yes" costs a little time, no more.
  */
 VISIBLE_IF_KUNIT
-bool xac_completed_async(const struct sk_buff *skb,
-			 const struct xfrm_state *x)
+bool xac_completed_async(const struct sk_buff *skb)
 {
 	const struct xfrm_offload *xo = xfrm_offload((struct sk_buff *)skb);
-	struct crypto_aead *aead = x->data;
+	const struct sec_path *sp = skb_sec_path(skb);
+	int i;
 
-	if (x->id.proto != IPPROTO_ESP || xac_in_own_handler(skb))
+	if (xac_in_own_handler(skb))
 		return false;
 
-	if (!(crypto_aead_tfm(aead)->__crt_alg->cra_flags & CRYPTO_ALG_ASYNC))
+	if (xo && (xo->flags & XFRM_GRO) &&
+	    (!(current->flags & PF_WQ_WORKER) || in_serving_softirq()))
 		return false;
 
-	if (xo && (xo->flags & XFRM_GRO))
-		return (current->flags & PF_WQ_WORKER) && !in_serving_softirq();
+	for (i = 0; i < sp->len; i++)
+		if (xac_may_be_async(sp->xvec[i]))
+			return true;
 
-	return true;
+	return false;
+}
+
+/*
+ * What the core does after the callback for a mode without an inner IP
+ * header: the outer one becomes the packet's own again.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+static int xac_finish_transport(struct sk_buff *skb, unsigned short family)
+{
+	const u8 protocol = XFRM_MODE_SKB_CB(skb)->protocol;
+	const unsigned int len = -skb_network_offset(skb);
+
+	/* The original still shares the header. */
+	if (skb_unclone(skb, GFP_ATOMIC))
+		return -ENOMEM;
+
+	__skb_push(skb, len);
+	skb_reset_mac_header(skb);
+
+	if (family == AF_INET) {
+		struct iphdr *iph = ip_hdr(skb);
+
+		iph->protocol = protocol;
+		iph->tot_len = htons(skb->len);
+		ip_send_check(iph);
+	} else {
+		skb_network_header(skb)[IP6CB(skb)->nhoff] = protocol;
+		ipv6_hdr(skb)->payload_len =
+			htons(skb->len - sizeof(struct ipv6hdr));
+		skb_postpush_rcsum(skb, skb_network_header(skb), len);
+	}
+
+	return 0;
+}
+
+/* Give a packet whose secpath nobody else shares to the interface. */
+static int xac_deliver_clone(struct sk_buff *clone, const struct xac_dev *xd,
+			     const struct xfrm_state *x)
+{
+	int err = xac_deliver(clone, xd, x);
+	struct sec_path *sp;
+
+	if (err)
+		return err;
+
+	sp = skb_sec_path(clone);
+	if (sp)
+		sp->olen = 0;
+
+	if (!(x->outer_mode.flags & XFRM_MODE_FLAG_TUNNEL)) {
+		err = xac_finish_transport(clone, x->props.family);
+		if (err) {
+			xac_count_drop(xd->dev, xd->counters, clone,
+				       XFRM_ACCEL_DROP_RX_NOMEM);
+			return err;
+		}
+	}
+
+	netif_rx(clone);
+
+	return 0;
 }
 
 /*
@@ -194,30 +279,24 @@ static int xac_deliver_async(struct sk_buff *skb, const struct xac_dev *xd,
 			     const struct xfrm_state *x)
 {
 	struct sk_buff *clone = skb_clone(skb, GFP_ATOMIC);
-	struct sec_path *sp;
+
+	/*
+	 * From here on the clone owns the secpath alone; RCU keeps the SA. And
+	 * without one the core's error callback is not counted again.
+	 */
+	secpath_reset(skb);
 
 	if (!clone) {
 		xac_count_drop(xd->dev, xd->counters, skb,
 			       XFRM_ACCEL_DROP_RX_NOMEM);
 		xac_count_rx_failure(xd);
-		secpath_reset(skb);
 		return -ENOMEM;
 	}
 
-	if (xac_deliver(clone, xd, x)) {
+	if (xac_deliver_clone(clone, xd, x)) {
 		xac_count_rx_failure(xd);
 		kfree_skb(clone);
-	} else {
-		/* Now the clone owns the secpath alone and may write to it. */
-		secpath_reset(skb);
-		sp = skb_sec_path(clone);
-		if (sp)
-			sp->olen = 0;
-		netif_rx(clone);
 	}
-
-	/* Without a secpath the core's error callback is not counted again. */
-	secpath_reset(skb);
 
 	return -EINPROGRESS;
 }
@@ -227,8 +306,7 @@ static int xac_receive(struct sk_buff *skb, const struct xac_dev *xd,
 {
 	int err;
 
-	if ((x->outer_mode.flags & XFRM_MODE_FLAG_TUNNEL) &&
-	    xac_completed_async(skb, x))
+	if (xac_completed_async(skb))
 		return xac_deliver_async(skb, xd, x);
 
 	err = xac_deliver(skb, xd, x);
