@@ -563,7 +563,9 @@ static void late_completion_is_told(struct kunit *test)
 
 		cipher_init(cipher, cases[i].cipher_is_async);
 		sp->olen = cases[i].gro;
-		sp->ovec[0].flags = cases[i].gro ? XFRM_GRO : 0;
+		sp->ovec[0].flags = 0;
+		if (cases[i].gro)
+			sp->ovec[0].flags = XFRM_GRO;
 		KUNIT_EXPECT_EQ_MSG(test, async(skb, cases[i].where),
 				    cases[i].late, "case %zu", i);
 	}
