@@ -5,6 +5,7 @@
 # something newer has replaced, --all removes everything.
 
 set -euo pipefail
+# shellcheck source=scripts/lab/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 case ${1:-} in

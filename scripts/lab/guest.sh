@@ -21,6 +21,7 @@
 # XA_QEMU_ARGS adds arguments for QEMU.
 
 set -euo pipefail
+# shellcheck source=scripts/lab/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 # QEMU 7.2 without KVM emulates cmpxchg16b wrongly enough to crash Linux 6.12.

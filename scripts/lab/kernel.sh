@@ -14,6 +14,7 @@
 # extracted into the cache.
 
 set -euo pipefail
+# shellcheck source=scripts/lab/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 SERIES=${1:-}

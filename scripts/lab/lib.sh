@@ -298,6 +298,21 @@ lab_kill() {
 	GUEST='' WATCHDOG=''
 }
 
+# Ends when the guest's time is over. Should this script be killed too hard to clean up after
+# itself, its watchdog does.
+watchdog() {
+	local end=$((SECONDS + LIMIT + BOOT_ALLOWANCE))
+	trap - EXIT INT TERM HUP
+	while [ $SECONDS -lt $end ]; do
+		sleep 1
+		if ! kill -0 $$; then
+			kill -KILL -- "-$GUEST"
+			rm -rf "$WORK"
+			return
+		fi
+	done
+}
+
 # lab_boot CMD...: runs the guest as CMD in a process group of its own. Its stdout is the
 # output of run.sh, its stderr the kernel's console. Sets TIMED_OUT.
 lab_boot() {
@@ -310,7 +325,7 @@ lab_boot() {
 	setsid "$@" </dev/null >&"$sink" 2>>"$OUTDIR/console.txt" {sink}>&- &
 	GUEST=$!
 	exec {sink}>&-
-	sleep $((LIMIT + BOOT_ALLOWANCE)) &
+	watchdog >/dev/null 2>&1 &
 	WATCHDOG=$!
 	{ wait -n -p ended "$GUEST" "$WATCHDOG" || :; } 2>/dev/null # lab_verdict tells the rest
 	TIMED_OUT=$((ended == WATCHDOG))

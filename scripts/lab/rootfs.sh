@@ -5,6 +5,7 @@
 # Made once per list of packages and versions that the archive offers.
 
 set -euo pipefail
+# shellcheck source=scripts/lab/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 PACKAGES=(

@@ -6,6 +6,7 @@
 # In debug, moreover: does that kernel see each kind of defect that it is built to see?
 
 set -euo pipefail
+# shellcheck source=scripts/lab/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 here=$XA_TOP/scripts/lab

@@ -13,6 +13,7 @@
 # xfrm interface. One CPU, no SIMD.
 
 set -euo pipefail
+# shellcheck source=scripts/lab/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 SERIES=6.1
@@ -96,7 +97,7 @@ run() {
 	root=$("$here/rootfs.sh")
 	make_initrd "$XA_CACHE/uml/initrd"
 	lab_prepare
-	BOOT_ALLOWANCE=30
+	BOOT_ALLOWANCE=60
 	# Every finding of KASAN is reported, not just the first.
 	[ "$FLAVOUR" != debug ] || APPEND="kasan_multi_shot $APPEND"
 	# The kernel's console is ours alone (stderr); run.sh writes to the serial line.
