@@ -30,7 +30,7 @@ cp "$build/xfrm_accel.ko" "$in/"
 cp "$XA_TOP/scripts/demo/tunnel.sh" "$in/run.sh"
 rm -rf "$OUTDIR"
 rc=0
-"$XA_TOP/scripts/lab/guest.sh" -k 6.1 -t 300 -i "$in" -o "$OUTDIR" || rc=$?
+"$XA_TOP/scripts/lab/guest.sh" -k 6.1 -t 600 -i "$in" -o "$OUTDIR" || rc=$?
 shown=$((SECONDS - begin))
 
 if grep -q TCG "$OUTDIR/processor" 2>/dev/null; then

@@ -12,13 +12,13 @@
 # Runs in the directory of xfrm_accel.ko; leaves wire.pcap, esp_sa (the keys as Wireshark
 # wants them) and processor (who ran this) in $OUT. Exit status 0 only if every line of the table at the end says ok.
 #
-# BYTES (8388608): what each TCP connection is to carry. SABOTAGE: something goes wrong on purpose, for
+# BYTES (4194304): what each TCP connection is to carry. SABOTAGE: something goes wrong on purpose, for
 # selftest.sh: no-module, in-tree, wrong-key, bypass, no-policy.
 
 # shellcheck disable=SC2016  # commands are shown with their variables, then evaluated
 set -uo pipefail
 
-BYTES=${BYTES:-8388608} SABOTAGE=${SABOTAGE:-}
+BYTES=${BYTES:-4194304} SABOTAGE=${SABOTAGE:-}
 PINGS=10
 WORK=$(mktemp -d)
 CAPTURE=$WORK/wire.pcap
