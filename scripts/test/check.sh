@@ -6,11 +6,12 @@
 #   lint      compilers' warnings, sparse, checkpatch, kernel-doc, shellcheck
 #   kunit     KUnit suites in UML, plain and with sanitizers
 #   debug     guest tests in UML with sanitizers
+#   bare      guest tests in UML without the in-tree interface
 #   guest     guest tests on Debian's stock 6.1 kernel in QEMU
 #   kernels   guest tests on the stock 6.12 and 7.3 kernels
 #   fast      lint, KUnit plain and a few guest tests in plain UML: in two minutes
 #
-# Without a stage: lint kunit debug guest. Ends with the totals on the line
+# Without a stage: lint kunit debug bare guest. Ends with the totals on the line
 # "N passed, N failed, N skipped"; exit status 0 when nothing failed.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -60,6 +61,7 @@ run_stage() {
 		mapfile -t tests < <(existing "${debug_tests[@]}")
 		stage debug scripts/test/run-guest.sh -l uml-debug "${tests[@]}"
 		;;
+	bare) stage bare scripts/test/run-guest.sh -l uml-bare link receive ;;
 	guest) stage guest scripts/test/run-guest.sh -k 6.1 ;;
 	kernels)
 		stage guest-6.12 scripts/test/run-guest.sh -k 6.12
@@ -79,7 +81,7 @@ run_stage() {
 }
 
 stages=("$@")
-[ $# != 0 ] || stages=(lint kunit debug guest)
+[ $# != 0 ] || stages=(lint kunit debug bare guest)
 for name in "${stages[@]}"; do
 	run_stage "$name"
 done

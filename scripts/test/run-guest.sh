@@ -3,7 +3,7 @@
 #
 # Runs guest tests, each in a lab of its own, several at a time.
 #
-#   run-guest.sh [-l qemu|uml-plain|uml-debug] [-k 6.1|6.12|7.3]
+#   run-guest.sh [-l qemu|uml-plain|uml-debug|uml-bare] [-k 6.1|6.12|7.3]
 #                [-i xfrm_accel|xfrm_interface] [-j JOBS] [TEST...]
 #
 # -k chooses the stock kernel for the lab "qemu". -i xfrm_interface runs the
@@ -138,7 +138,7 @@ label=$lab-$impl
 case $lab in
 qemu) slow=4 ;;
 uml-debug) slow=5 ;;
-uml-plain) slow=1 ;;
+uml-plain | uml-bare) slow=1 ;;
 *) die "no such lab: $lab" ;;
 esac
 
