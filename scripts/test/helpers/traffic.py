@@ -185,10 +185,10 @@ def check(args):
 def client(parser):
     print('ready', flush=True)
     for line in sys.stdin:
-        args = parser.parse_args(line.split())
         try:
+            args = parser.parse_args(line.split())
             failed = {'check': check, 'burst': burst}[args.what](args)
-        except OSError as e:
+        except (OSError, SystemExit) as e:
             print(e)
             failed = True
         print('done %d' % bool(failed), flush=True)
@@ -250,7 +250,7 @@ def main():
     parser.add_argument('--port', type=int, default=7000)
     parser.add_argument('--src')
     parser.add_argument('--dev')
-    parser.add_argument('--mark', type=int, default=0)
+    parser.add_argument('--mark', type=lambda s: int(s, 0), default=0)
     parser.add_argument('--tcp', type=int, default=0)
     parser.add_argument('--udp', default='')
     parser.add_argument('--ping', type=int, default=0)

@@ -67,8 +67,7 @@ talk_traffic()
 		*) echo "$line" ;;
 		esac
 	done
-	echo "the traffic client does not answer"
-	return 1
+	die "the traffic client does not answer: $*"
 }
 
 client() { talk_traffic check "$@"; }
