@@ -396,8 +396,9 @@ put:
 
 static int shell(const char *command)
 {
-	char *argv[] = { "/bin/sh", "-c", (char *)command, NULL };
-	char *envp[] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL };
+	char *path = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
+	char *argv[4] = { "/bin/sh", "-c", (char *)command };
+	char *envp[2] = { path };
 
 	return call_usermodehelper(argv[0], argv, envp, UMH_WAIT_PROC);
 }

@@ -7,6 +7,7 @@
 # Environment: MODULE, TESTDIR, OUT as in lib.sh. Prints KTAP. Leaves $OUT/totals with the
 # numbers "passed failed skipped" and $OUT/log with the kernel log.
 
+# shellcheck disable=SC2317  # functions are called through check()
 TESTDIR=$(cd "$(dirname "$0")" && pwd)
 export TESTDIR
 # shellcheck source=scripts/test/lib.sh
@@ -88,18 +89,19 @@ arm_failures()
 no_leak()
 {
 	wait_for 7 false || :
-	echo scan >$kmemleak
-	echo scan >$kmemleak
-	cat $kmemleak
-	[ -z "$(cat $kmemleak)" ]
+	echo scan >"$kmemleak"
+	echo scan >"$kmemleak"
+	cat "$kmemleak"
+	[ -z "$(cat "$kmemleak")" ]
 }
+
 
 # The kernel's sysctl code prints a stack for each directory that it has no memory for: what
 # the tests of failing allocations mean to happen.
 without_sysctl_stacks()
 {
 	awk '/sysctl could not get directory/ { skip = 1; next }
-	     skip && /(CPU: |Stack:|Call Trace:| \[<[0-9a-f]+>\] |^\[ *[0-9.]+\]( [0-9a-f]+)+$)/ { next }
+	     skip && /(CPU: |Stack:|Call Trace:| \[<[0-9a-f]+>\] |\]( +[0-9a-f]+)+$)/ { next }
 	     { skip = 0; print }'
 }
 
@@ -128,7 +130,7 @@ modprobe -a tunnel4 tunnel6 xfrm6_tunnel esp4 esp6
 ip netns add xa-kunit
 at_exit ip netns del xa-kunit
 arm_failures
-[ ! -e $kmemleak ] || echo clear >$kmemleak
+[ ! -e "$kmemleak" ] || echo clear >"$kmemleak"
 
 echo "KTAP version 1"
 mark=$(log_mark)
@@ -139,7 +141,7 @@ for suite in "${SUITES[@]}"; do
 done
 check "every suite that ran was expected" no_suite_is_missing_from_the_list
 check "the module unloads" rmmod xfrm_accel
-[ ! -e $kmemleak ] || check "no memory leaked" no_leak
+[ ! -e "$kmemleak" ] || check "no memory leaked" no_leak
 log_since "$mark" >"$OUT/log"
 check "the kernel log is clean" no_bad_line
 
