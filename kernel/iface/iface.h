@@ -9,6 +9,8 @@
 #include "observe/counters.h"
 #include "xfrm_accel_probes.h"
 
+struct __sk_buff;
+struct bpf_xfrm_info;
 struct inet6_skb_parm;
 struct metadata_dst;
 
@@ -111,6 +113,9 @@ struct metadata_dst *xac_metadata_alloc(u32 if_id, int link);
 /* kfunc.c, where the kernel has such functions */
 #ifdef XAC_HAVE_BPF_KFUNCS
 int xac_kfunc_register(void);
+int bpf_skb_get_xfrm_info(struct __sk_buff *skb_ctx, struct bpf_xfrm_info *to);
+int bpf_skb_set_xfrm_info(struct __sk_buff *skb_ctx,
+			  const struct bpf_xfrm_info *from);
 #else
 static inline int xac_kfunc_register(void)
 {

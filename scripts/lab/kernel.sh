@@ -122,7 +122,8 @@ headers_in_chroot() {
 
 read -r headers version < <(newest "$RELEASE" "^linux-headers-${SERIES/./\\.}[.-].*-cloud-amd64\$") ||
 	die "$RELEASE offers no kernel $SERIES"
-need_pkgs gcc-12 make libelf1 kmod squashfs-tools xz-utils zstd
+# pahole: modules carry types for BPF where the kernel's headers allow it (6.12 and later).
+need_pkgs gcc-12 make libelf1 pahole kmod squashfs-tools xz-utils zstd
 recipe=$(key_of "$(declare -f fetch headers_in_cache headers_in_chroot)")
 K=$XA_CACHE/kernel/${headers#linux-headers-}_$version-$recipe
 cached "$K" fetch "$K" "$headers"

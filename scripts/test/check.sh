@@ -68,7 +68,7 @@ run_stage() {
 		stage guest-7.3 scripts/test/run-guest.sh -k 7.3
 		;;
 	fast)
-		stage lint scripts/build/lint.sh
+		stage lint scripts/build/lint.sh fast
 		stage kunit scripts/test/kunit.sh plain
 		mapfile -t tests < <(existing "${fast_tests[@]}")
 		stage guest-uml scripts/test/run-guest.sh -l uml-plain "${tests[@]}"
