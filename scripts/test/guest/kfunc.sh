@@ -34,6 +34,9 @@ arrived()
 	in_ns "$B" nft list counter inet test "if_id$1" | grep -oP 'packets \K\d+'
 }
 
+# arrived_since SEVEN EIGHT: how many more of if_id 7 and of if_id 8
+arrived_since() { echo "$(($(arrived 7) - $1)) $(($(arrived 8) - $2))"; }
+
 # program NS HOOK SECTION: replaces the one that is there
 program()
 {
@@ -73,20 +76,19 @@ marked_pings() { pings "$A" "$2" 3 -m "$(mark "$1")"; }
 
 sets_and_gets()
 {
-	local if_id other before
+	local if_id seven eight errors
 	for if_id in 7 8; do
-		other=$((15 - if_id))
-		before=($(arrived $if_id) $(arrived $other))
+		seven=$(arrived 7) eight=$(arrived 8)
 		ok_if "if_id $if_id, set and read by programs: IPv4" marked_pings $if_id 10.7.0.2
 		ok_if "if_id $if_id, set and read by programs: IPv6" marked_pings $if_id fd00:7::2
-		same "$B's program has read if_id $if_id, and nothing else" \
-			"$(($(arrived $if_id) - before[0])) $(($(arrived $other) - before[1]))" "6 0"
+		same "the receiver's program has read if_id $if_id, and nothing else" \
+			"$(arrived_since "$seven" "$eight")" "$([ $if_id = 7 ] && echo 6 0 || echo 0 6)"
 	done
-	before=$(stat "$A" ipsec0 tx_errors)
+	errors=$(stat "$A" ipsec0 tx_errors)
 	ok_if "an if_id without a policy: no answer" \
 		not in_ns "$A" ping -q -c2 -i 0.05 -W1 -m "$(mark 9)" 10.7.0.2
 	same "each of its packets is an error of the device" \
-		"$(($(stat "$A" ipsec0 tx_errors) - before))" 2
+		"$(($(stat "$A" ipsec0 tx_errors) - errors))" 2
 }
 
 # The lower device says in which VRF the encrypted packet's route is looked up.
@@ -132,17 +134,17 @@ ten_at_once()
 # Packets of two if_ids wait in one queue: each keeps its own metadata.
 queue()
 {
-	local before seven eight
-	before=($(arrived 7) $(arrived 8))
+	local seven eight ping7 ping8
+	seven=$(arrived 7) eight=$(arrived 8)
 	must tc -n "$A" qdisc add dev ipsec0 root netem delay 1s limit 100
 	ten_at_once 7 10.7.0.2 >"$TMP/seven" &
-	seven=$!
+	ping7=$!
 	ten_at_once 8 fd00:7::2 >"$TMP/eight" &
-	eight=$!
-	ok_if "ten packets of if_id 7, queued among others, are answered" wait $seven
-	ok_if "ten packets of if_id 8, queued among others, are answered" wait $eight
+	ping8=$!
+	ok_if "ten packets of if_id 7, queued among others, are answered" wait $ping7
+	ok_if "ten packets of if_id 8, queued among others, are answered" wait $ping8
 	same "each arrived under its if_id" \
-		"$(($(arrived 7) - before[0])) $(($(arrived 8) - before[1]))" "10 10"
+		"$(arrived_since "$seven" "$eight")" "10 10"
 	must tc -n "$A" qdisc del dev ipsec0 root
 }
 
