@@ -66,6 +66,9 @@ make_indir() {
 	cp "$module" "$in/xfrm_accel.ko"
 	need_pkgs gcc libc6-dev
 	"$here/prepare.sh" "$in/helpers"
+	if [ "$kernel" = 7.3 ] && [[ " ${tests[*]} " == *" iptfs "* ]]; then
+		cp "$("$XA_TOP/scripts/lab/iptfs.sh")" "$in/helpers/"
+	fi
 	# The kernel's own tests of xfrm interfaces are judges as well.
 	mkdir "$in/helpers/selftests"
 	cp "$("$XA_TOP/scripts/lab/uml.sh" build plain)"/src/tools/testing/selftests/net/vrf-xfrm-tests.sh \

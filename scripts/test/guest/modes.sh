@@ -226,23 +226,6 @@ large()
 	done
 }
 
-iptfs()
-{
-	local name="IP-TFS tunnel"
-	if ! ip xfrm state help 2>&1 | grep -q iptfs; then
-		skip "$name" "this ip has no iptfs mode"
-	elif ! ip -n "$A" xfrm state add src $OUT4_A dst $OUT4_B proto esp spi 1 \
-		mode iptfs if_id 7 aead "rfc4106(gcm(aes))" \
-		0x0000000000000000000000000000000000000000 128 flag af-unspec dir out 2>/dev/null; then
-		skip "$name" "this kernel has no IP-TFS"
-	else
-		flush
-		sa_pair mode=iptfs spi=$spi ab="flag af-unspec" ba="flag af-unspec"
-		templates 4 "esp iptfs"
-		both "$name over IPv4" esp
-	fi
-}
-
 two_hosts
 xfrm_link A
 xfrm_link B
@@ -254,6 +237,5 @@ tunnel_modes
 natt_modes
 beet_modes
 large
-iptfs
 transport_modes
 plan_done

@@ -1,0 +1,35 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Prints the path of xfrm_iptfs.ko for the stock 7.3 kernel: the IP-TFS mode, which the kernel's
+# configuration leaves out. Made from Debian's source of that kernel, and kept.
+
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+
+SERIES=7.3 RELEASE=trixie-backports
+
+build_iptfs() {
+	local dir=$1 kernel=$2 file
+	local source=$dir/deb/usr/src/linux-source-$SERIES.tar.xz
+	say "making the IP-TFS module for $SERIES from linux-source-$SERIES (once)"
+	unpack_pkgs "$RELEASE" "$dir/deb" "linux-source-$SERIES"
+	mkdir "$dir/build"
+	for file in xfrm_iptfs.c trace_iptfs.h xfrm_inout.h; do
+		set -- "$@" "linux-source-$SERIES/net/xfrm/$file"
+	done
+	with_progress "unpacking" '' tar -C "$dir/build" --strip-components=3 -xf "$source" "${@:3}"
+	rm -r "$dir/deb"
+	# Where the tracepoints' own header is, seen from outside the kernel's tree.
+	sed -i 's,^#define TRACE_INCLUDE_PATH .*,#define TRACE_INCLUDE_PATH .,' "$dir/build/trace_iptfs.h"
+	# shellcheck disable=SC2016  # kbuild expands it
+	printf '%s\n' 'obj-m := xfrm_iptfs.o' 'ccflags-y := -I$(src)' >"$dir/build/Kbuild"
+	# shellcheck disable=SC2016  # the shell in there expands it
+	quietly "$kernel/build-in" "$dir/build" bash -c 'make -s -C "$KDIR" M="$PWD" modules'
+	cp "$dir/build/xfrm_iptfs.ko" "$dir/"
+}
+
+kernel=$("$XA_TOP/scripts/lab/kernel.sh" "$SERIES")
+dir=$XA_CACHE/iptfs/$(key_of "$kernel" "$(declare -f build_iptfs)")
+cached "$dir" build_iptfs "$dir" "$kernel"
+echo "$dir/xfrm_iptfs.ko"
