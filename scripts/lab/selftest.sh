@@ -15,7 +15,10 @@ number=0 failed=0 EXTRA=
 check() { # check NAME CONDITION...
 	local name=$1 verdict=ok
 	shift
-	"$@" || verdict='not ok' failed=1
+	if ! "$@"; then
+		verdict='not ok' failed=1
+		sed 's/^/# /' "$dir/stderr"
+	fi
 	number=$((number + 1))
 	echo "$verdict $number - $lab: $name"
 }
