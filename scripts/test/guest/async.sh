@@ -14,21 +14,24 @@
 # templates that run X later, on a work queue, and offer it under X's own name with
 # a higher priority. Binding an AF_ALG socket to the template's name makes the
 # kernel instantiate it; whoever asks for X from then on gets the asynchronous one.
-# Here X is a cipher that no other test uses, and each template has one of its own,
-# because the instance stays until the machine does not. (cryptd completes in
-# order; pcrypt needs a kernel with SMP and keeps order by itself.)
+# Here X is the whole of what ESP asks for, seqiv(...): the kernel has no self-test
+# for that, and its self-tests of cryptd fail on some 6.1. The ciphers are ones that
+# no other test uses, one for each template: an instance stays until the machine
+# goes. pcrypt needs a kernel with SMP.
 
 # shellcheck source=scripts/test/lib.sh
 . "${TESTDIR:?}/lib.sh"
 # shellcheck source=scripts/test/helpers/traffic.sh
 . "$TESTDIR/helpers/traffic.sh"
 
-# instantiate TYPE NAME: by AF_ALG
+# instantiate NAME TEMPLATE: makes TEMPLATE(NAME). The bind itself fails, for what
+# is made has another name: NAME, and a driver name with all drivers in it.
 instantiate()
 {
 	python3 -c '
 import socket, sys
-socket.socket(socket.AF_ALG, socket.SOCK_SEQPACKET, 0).bind((sys.argv[1], sys.argv[2]))' "$1" "$2"
+socket.socket(socket.AF_ALG, socket.SOCK_SEQPACKET, 0).bind(("aead", sys.argv[1]))' "$2($1)" || true
+	uses "$1" "$2"
 }
 
 # driver_of NAME: the implementation in use, by /proc/crypto
@@ -37,15 +40,22 @@ driver_of()
 	awk -v n="$1" '$1 == "name" { hit = ($3 == n) } hit && $1 == "driver" { print $3 }' /proc/crypto
 }
 
-# asynchronous_sas N PROTO WORDS...: the SAs of if_id N, both ways, both hosts
+# uses NAME TEMPLATE: the preferred implementation of NAME is the template's
+uses()
+{
+	driver_of "$1"
+	driver_of "$1" | grep -q "^$2("
+}
+
+# asynchronous_sas N WORDS...: the SAs of if_id N, both ways, both hosts
 asynchronous_sas()
 {
-	local n=$1 proto=$2 ns
-	shift 2
+	local n=$1 ns
+	shift
 	for ns in "$A" "$B"; do
-		must ip -n "$ns" xfrm state add src $OUT4_A dst $OUT4_B proto "$proto" \
+		must ip -n "$ns" xfrm state add src $OUT4_A dst $OUT4_B proto esp \
 			spi 0x${n}000 reqid "$n" mode tunnel if_id "$n" replay-window 32 "$@" flag af-unspec
-		must ip -n "$ns" xfrm state add src $OUT4_B dst $OUT4_A proto "$proto" \
+		must ip -n "$ns" xfrm state add src $OUT4_B dst $OUT4_A proto esp \
 			spi 0x${n}001 reqid "$n" mode tunnel if_id "$n" replay-window 32 "$@" flag af-unspec
 	done
 }
@@ -53,24 +63,23 @@ asynchronous_sas()
 # seq_errors: packets that came too late for a replay window of 32
 seq_errors() { echo "$(mib "$A" XfrmInStateSeqError) $(mib "$B" XfrmInStateSeqError)"; }
 
-# try NAME IF_ID PROTO TYPE ALGORITHM TEMPLATE DRIVER-REGEX STATE-WORDS...
+# try NAME IF_ID TEMPLATE CIPHER KEY
 try()
 {
-	local name=$1 n=$2 proto=$3 type=$4 alg=$5 template=$6 used=$7 before far late
-	shift 7
-	if ! instantiate "$type" "$template($alg)" 2>"$TMP/said"; then
-		skip "$name" "no $template($alg) here: $(tail -n 1 "$TMP/said")"
+	local name=$1 n=$2 template=$3 cipher=$4 before far late
+	if ! instantiate "seqiv($cipher)" "$template" >"$TMP/said" 2>&1; then
+		skip "$name" "this kernel makes no $template(seqiv($cipher))"
 		return
 	fi
 	two_hosts
-	asynchronous_sas "$n" "$proto" "$@"
-	policy_pair if_id="$n" proto="$proto" reqid="$n"
+	asynchronous_sas "$n" aead "$cipher" "$5" 128
+	policy_pair if_id="$n" reqid="$n"
 	xfrm_link A if_id="$n" dev=ipsec$n
 	xfrm_link B if_id="$n" dev=ipsec$n
 	serve "$B"
 	CLIENT=client$n
 	open_client "$A"
-	ok_if "$name: it is what the SAs use" eval "driver_of '$used' | grep $template"
+	ok_if "$name: it is what the SAs use" uses "seqiv($cipher)" "$template"
 
 	for far in 10.$n.0.2 fd00:$n::2; do
 		ok_if "$name: ping, UDP and TCP to $far" client $far --ping 100 --udp 1,1200 --tcp 300000
@@ -105,12 +114,8 @@ is_accel || [ -n "${PROVE_INTREE:-}" ] ||
 	skip_all async "the in-tree interface breaks the machine here: no device could be deleted any more"
 
 key=0x000102030405060708090a0b0c0d0e0f101112
-modprobe -aq cryptd pcrypt ccm chacha20poly1305 algif_aead algif_hash || true
-try "ESP with cryptd" 3 esp aead "rfc4309(ccm(aes))" cryptd "seqiv(rfc4309(ccm(aes)))" \
-	aead "rfc4309(ccm(aes))" $key 128
-try "ESP with pcrypt" 4 esp aead "rfc7539esp(chacha20,poly1305)" pcrypt \
-	"seqiv(rfc7539esp(chacha20,poly1305))" \
-	aead "rfc7539esp(chacha20,poly1305)" ${key}131415161718191a1b1c1d1e1f20212223 128
-try "AH with cryptd" 5 ah hash "hmac(sha384)" cryptd "hmac(sha384)" \
-	auth-trunc "hmac(sha384)" ${key}131415161718191a1b1c1d1e1f202122232425262728292a2b2c2d2e2f 192
+modprobe -aq cryptd pcrypt ccm chacha20poly1305 algif_aead || true
+try "ESP with cryptd" 3 cryptd "rfc4309(ccm(aes))" $key
+try "ESP with pcrypt" 4 pcrypt "rfc7539esp(chacha20,poly1305)" \
+	${key}131415161718191a1b1c1d1e1f20212223
 plan_done
