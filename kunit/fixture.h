@@ -33,7 +33,7 @@
 
 extern const struct in6_addr xk_out6_a, xk_out6_b, xk_in6_a, xk_in6_b;
 
-/* --- the lower device --- */
+/* fixture_wire.c */
 
 /**
  * struct xk_wire - what the lower device was given to send
@@ -57,7 +57,7 @@ struct net_device *xk_wire_create(struct net *net, const char *name,
 				  unsigned int mtu);
 struct xk_wire *xk_wire_of(const struct net_device *dev);
 
-/* --- rtnetlink --- */
+/* fixture_links.c */
 
 #define XK_WHY_LEN	160
 
@@ -95,7 +95,7 @@ int xk_move(struct net_device *dev, struct net *net);
 void xk_unregister(struct net_device *dev);
 struct net *xk_other_net(void);
 
-/* --- SAs and policies --- */
+/* fixture_xfrm.c */
 
 /**
  * struct xk_sa - an SA between the outer addresses
@@ -142,7 +142,10 @@ struct xk_policy {
 int xk_policy_add(struct net *net, const struct xk_policy *policy);
 void xk_flush(struct net *net);
 
-/* --- packets --- */
+/* The tunnel SA from B to A, with the interface's if_id. */
+extern const struct xk_sa xk_sa_in;
+
+/* fixture_packets.c */
 
 void xk_set_saddr4(struct sk_buff *skb, u32 saddr);
 struct sk_buff *xk_skb4(unsigned int len, bool df);
@@ -154,7 +157,7 @@ struct sk_buff *xk_skb_gso4(unsigned int payload, unsigned int gso_size,
 void xk_watch(struct sk_buff *skb);
 unsigned int xk_ended(void);
 
-/* --- one interface over one lower device --- */
+/* fixture.c */
 
 /**
  * struct xk_world - what most suites start from
@@ -175,6 +178,9 @@ void xk_world_exit(struct kunit *test);
 int xk_dev_make(struct xk_world *w, struct xk_link *link, u32 addr4,
 		struct net_device **dev);
 int xk_tunnel_out(struct xk_world *w, unsigned short outer);
+int xk_allow_in(struct xk_world *w, unsigned short inner);
+struct sk_buff *xk_decrypted(struct xk_world *w, struct xfrm_state *x,
+			     struct sk_buff *skb);
 
 /**
  * struct xk_stats - an interface's counters, to be compared
@@ -218,6 +224,7 @@ extern struct kunit_suite xac_link_suite;
 extern struct kunit_suite xac_transmit_suite;
 extern struct kunit_suite xac_receive_suite;
 extern struct kunit_suite xac_icmp_suite;
+extern struct kunit_suite xac_late_suite;
 extern struct kunit_suite xac_lwtunnel_suite;
 extern struct kunit_suite xac_counters_suite;
 extern struct kunit_suite xac_slots_suite;

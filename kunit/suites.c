@@ -13,6 +13,7 @@ static struct kunit_suite *xac_suites[] = {
 	&xac_counters_suite,
 	&xac_fuzz_suite,
 	&xac_icmp_suite,
+	&xac_late_suite,
 	&xac_link_suite,
 	&xac_lwtunnel_suite,
 	&xac_receive_suite,

@@ -48,9 +48,11 @@ run()
 {
 	local out=$work/$1/out status=0 p f s begin=$SECONDS
 	prepare "$1"
-	"$XA_TOP/scripts/lab/uml.sh" run "$1" -t 600 -i "$work/$1/in" -o "$out" || status=$?
+	"$XA_TOP/scripts/lab/uml.sh" run "$1" -t 300 -i "$work/$1/in" -o "$out" || status=$?
 	if [ ! -s "$out/totals" ]; then
 		echo "not ok - the unit tests run to their end in the $1 kernel (status $status)"
+		echo "# the last that was heard of them:"
+		grep -aE 'Subtest:|ok [0-9]+ ' "$out/console.txt" | tail -n 3 || :
 		failed=$((failed + 1))
 		return
 	fi

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * SAs and policies for the suites: real ones, of AES-GCM.
+ */
+#include <net/xfrm.h>
+
+#include "kunit/fixture.h"
+
+const struct xk_sa xk_sa_in = {
+	.family = AF_INET,
+	.mode = XFRM_MODE_TUNNEL,
+	.in = true,
+	.spi = XK_SPI_IN,
+	.if_id = XK_IF_ID,
+};
+
+static void xk_out_addr(xfrm_address_t *addr, unsigned short family, bool ours)
+{
+	if (family == AF_INET)
+		addr->a4 = htonl(ours ? XK_OUT4_A : XK_OUT4_B);
+	else
+		addr->in6 = ours ? xk_out6_a : xk_out6_b;
+}
+
+static struct xfrm_algo_aead *xk_aead(void)
+{
+	static const char name[] = "rfc4106(gcm(aes))";
+	struct xfrm_algo_aead *aead;
+
+	/* 16 bytes of key, 4 of salt; all zero will do. */
+	aead = kzalloc(sizeof(*aead) + 20, GFP_KERNEL);
+	if (aead) {
+		strscpy(aead->alg_name, name, sizeof(aead->alg_name));
+		aead->alg_key_len = 160;
+		aead->alg_icv_len = 128;
+	}
+
+	return aead;
+}
+
+/**
+ * xk_sa_make - make an SA that is in no table
+ * @net: namespace
+ * @sa: its parameters
+ *
+ * Return: the SA, to be given to xk_sa_free(), or NULL.
+ */
+struct xfrm_state *xk_sa_make(struct net *net, const struct xk_sa *sa)
+{
+	struct xfrm_state *x = xfrm_state_alloc(net);
+
+	if (!x)
+		return NULL;
+
+	x->id.proto = IPPROTO_ESP;
+	x->id.spi = htonl(sa->spi);
+	xk_out_addr(&x->props.saddr, sa->family, !sa->in);
+	xk_out_addr(&x->id.daddr, sa->family, sa->in);
+	if (sa->daddr)
+		x->id.daddr.a4 = htonl(sa->daddr);
+	x->props.family = sa->family;
+	x->props.mode = sa->mode;
+	x->props.reqid = XK_REQID;
+	x->if_id = sa->if_id;
+	x->lft.soft_byte_limit = XFRM_INF;
+	x->lft.hard_byte_limit = XFRM_INF;
+	x->lft.soft_packet_limit = XFRM_INF;
+	x->lft.hard_packet_limit = XFRM_INF;
+	if (sa->one_family || sa->mode != XFRM_MODE_TUNNEL)
+		x->sel.family = sa->family;
+	else
+		x->props.flags |= XFRM_STATE_AF_UNSPEC;
+
+	x->geniv = "seqiv";
+	x->aead = xk_aead();
+	if (!x->aead || xfrm_init_state(x)) {
+		xk_sa_free(x);
+		return NULL;
+	}
+	x->km.state = XFRM_STATE_VALID;
+
+	return x;
+}
+
+/**
+ * xk_sa_free - put an SA that is in no table
+ * @x: the SA; no packet refers to it any more
+ */
+void xk_sa_free(struct xfrm_state *x)
+{
+	x->km.state = XFRM_STATE_DEAD;
+	xfrm_state_put(x);
+}
+
+/**
+ * xk_sa_add - make an SA and let it be found; xk_flush() deletes it
+ * @net: namespace
+ * @sa: its parameters
+ *
+ * Return: the SA, a reference for xfrm_state_put(), or NULL.
+ */
+struct xfrm_state *xk_sa_add(struct net *net, const struct xk_sa *sa)
+{
+	struct xfrm_state *x = xk_sa_make(net, sa);
+
+	if (!x)
+		return NULL;
+
+	xfrm_state_hold(x);
+	if (xfrm_state_add(x)) {
+		xfrm_state_put(x);
+		xk_sa_free(x);
+		return NULL;
+	}
+
+	return x;
+}
+
+/**
+ * xk_policy_add - add a policy; xk_flush() deletes it
+ * @net: namespace
+ * @policy: its parameters
+ *
+ * Return: 0 or a negative errno.
+ */
+int xk_policy_add(struct net *net, const struct xk_policy *policy)
+{
+	bool out = policy->dir == XFRM_POLICY_OUT;
+	struct xfrm_policy *pol;
+	struct xfrm_tmpl *tmpl;
+	int err;
+
+	pol = xfrm_policy_alloc(net, GFP_KERNEL);
+	if (!pol)
+		return -ENOMEM;
+
+	pol->if_id = policy->if_id;
+	pol->family = policy->inner;
+	pol->selector.family = policy->inner;
+	pol->action = policy->action;
+	pol->type = XFRM_POLICY_TYPE_MAIN;
+	pol->lft.soft_byte_limit = XFRM_INF;
+	pol->lft.hard_byte_limit = XFRM_INF;
+	pol->lft.soft_packet_limit = XFRM_INF;
+	pol->lft.hard_packet_limit = XFRM_INF;
+
+	if (policy->action == XFRM_POLICY_ALLOW) {
+		pol->xfrm_nr = 1;
+		tmpl = &pol->xfrm_vec[0];
+		tmpl->id.proto = IPPROTO_ESP;
+		tmpl->mode = XFRM_MODE_TUNNEL;
+		tmpl->reqid = XK_REQID;
+		tmpl->encap_family = policy->outer;
+		tmpl->aalgos = ~0;
+		tmpl->ealgos = ~0;
+		tmpl->calgos = ~0;
+		xk_out_addr(&tmpl->saddr, policy->outer, out);
+		xk_out_addr(&tmpl->id.daddr, policy->outer, !out);
+		if (policy->daddr)
+			tmpl->id.daddr.a4 = htonl(policy->daddr);
+	}
+
+	err = xfrm_policy_insert(policy->dir, pol, 1);
+	if (err)
+		pol->walk.dead = 1;
+	xfrm_pol_put(pol);
+
+	return err;
+}
+
+/**
+ * xk_flush - delete every SA and policy
+ * @net: namespace
+ */
+void xk_flush(struct net *net)
+{
+	xfrm_policy_flush(net, XFRM_POLICY_TYPE_MAIN, false);
+	xfrm_state_flush(net, IPSEC_PROTO_ANY, false);
+}
