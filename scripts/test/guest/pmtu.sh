@@ -133,13 +133,13 @@ told()
 	local ns=${!1} addr=$2 mtu=$3 header=28 said
 	local CLIENT=client$1
 	[[ $addr != *:* ]] || header=48
-	burst "$addr" --df do --size $((${4:-1500} - header)) || true
+	burst "$addr" --df "do" --size $((${4:-1500} - header)) || true
 	wait_for 3 knows_mtu "$ns" "$addr" || true
 	said=$(known_mtu "$ns" "$addr")
 	echo "route MTU: '$said', wanted $mtu"
 	[ "$said" = "$mtu" ] || return
-	burst "$addr" --df do --size $((mtu - header)) || return
-	said=$(burst "$addr" --df do --size $((mtu - header + 1))) && return 1
+	burst "$addr" --df "do" --size $((mtu - header)) || return
+	said=$(burst "$addr" --df "do" --size $((mtu - header + 1))) && return 1
 	echo "one byte more: $said"
 	grep -qx "errno EMSGSIZE mtu $mtu" <<<"$said"
 }
@@ -233,7 +233,7 @@ narrow_path()
 	via ipsec$((outer == 6))
 	path_mtu 1400
 	# 1430 fits the tunnel as A knows it, and not the path: the first one is lost.
-	must burst $far4 --df do --size 1390
+	must burst $far4 --df "do" --size 1390
 	wait_for 3 knows_mtu "$A" "${!to}" || true
 	same "a router's error about ESP over IPv$outer: the gateway learns the path" \
 		"$(known_mtu "$A" "${!to}")" 1400
@@ -259,13 +259,13 @@ floor()
 	path_mtu 1280
 	must ip -n "$A" link set wire0 mtu 1280
 	must ip -n "$R" link set left0 mtu 1280
-	burst $far6 --df do --size 1300 >/dev/null || true
+	burst $far6 --df "do" --size 1300 >/dev/null || true
 	wait_for 3 knows_mtu "$C" $far6 || true
 	same "a tunnel narrower than 1280: the IPv6 sender is told 1280" "$(known_mtu "$C" $far6)" 1280
 	wire far >/dev/null
 	if is_accel; then
 		ok_if "a tunnel narrower than 1280: packets of 1280 are not refused" \
-			burst $far6 --count 5 --df do --size 1232
+			burst $far6 --count 5 --df "do" --size 1232
 		ok_if "a tunnel narrower than 1280: they arrive" \
 			arrives "(^| )(udp=5 max=1280|frag-udp=10 .*)$"
 		ok_if "a tunnel narrower than 1280: TCP over IPv6 arrives unchanged" \
