@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
 # lib.sh - what every guest test shares. Source it; do not run it.
 #
 # A test is a bash script in guest/, run as root inside a lab (never on a real
@@ -311,8 +313,8 @@ outer_addrs()
 #   sides   hosts to add them on ("A B")
 sa_pair()
 {
-	local if_id=7 outer=4 mode=tunnel proto=esp alg= spi=0x1000 reqid=1
-	local sel=default ab= ba= sides="A B" side ns
+	local if_id=7 outer=4 mode=tunnel proto=esp alg='' spi=0x1000 reqid=1
+	local sel=default ab='' ba='' sides="A B" side ns
 	local ALG SRC DST
 	only "if_id outer mode proto alg spi reqid sel ab ba sides" "$@"
 	[ $# = 0 ] || local "$@"

@@ -56,7 +56,7 @@ fault_device()
 # policy IF_ID WORDS...: an output policy
 policy() { must ip -n "$A" xfrm policy add src 0.0.0.0/0 dst 0.0.0.0/0 dir out if_id "$@"; }
 
-template() { echo "tmpl src $OUT4_A dst $OUT4_B proto esp reqid $1 mode tunnel"; }
+sealing_policy() { policy "$1" tmpl src $OUT4_A dst $OUT4_B proto esp reqid "$1" mode tunnel; }
 
 names()
 {
@@ -115,14 +115,14 @@ transmit_reasons()
 		"$failed tx_carrier_errors=$N collisions=0"
 
 	fault_device 22
-	policy 22 $(template 22)
+	sealing_policy 22
 	send udp 10.22.0.2 $N
 	dropped "policy without SA" f22 tx_no_sa $N \
 		"$failed tx_carrier_errors=$N collisions=0"
 
 	# SAs of another if_id are no SAs for this policy.
 	fault_device 23
-	policy 23 $(template 23)
+	sealing_policy 23
 	sa_pair if_id=24 reqid=23 spi=0x2300 sides=A
 	send udp 10.23.0.2 $N
 	dropped "SA of another if_id" f23 tx_no_sa $N \
@@ -130,7 +130,7 @@ transmit_reasons()
 
 	fault_device 25
 	sa_pair if_id=25 reqid=25 spi=0x2500 sides=A
-	policy 25 $(template 25)
+	sealing_policy 25
 	must ip -n "$A" route add $OUT4_B/32 dev f25
 	send udp 10.25.0.2 $N
 	dropped "route of the encrypted packet leads back" f25 tx_loop $N \
@@ -139,7 +139,7 @@ transmit_reasons()
 
 	fault_device 26 wire0
 	sa_pair if_id=26 reqid=26 spi=0x2600 sides=A
-	policy 26 $(template 26)
+	sealing_policy 26
 	must ip -n "$A" link set f26 mtu 1500
 	send udp 10.26.0.2 $N 1472 df
 	dropped "too big" f26 tx_too_big $N "$failed tx_carrier_errors=0 collisions=0"
