@@ -76,11 +76,13 @@ judge_suite()
 	fi
 }
 
-# The tests ask for allocations that fail, one at a time; they need no report each.
+# The tests ask for allocations that fail, one at a time; they need no report each. The caches
+# to choose from were named on the kernel's command line.
 arm_failures()
 {
 	local dir=/sys/kernel/debug/failslab
 	[ -d $dir ] || return 0
+	echo Y >$dir/cache-filter
 	echo N >$dir/ignore-gfp-wait
 	echo 0 >$dir/verbose
 }
