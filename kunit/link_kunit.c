@@ -520,6 +520,41 @@ static void no_memory_leaves_nothing(struct kunit *test)
 	KUNIT_EXPECT_GT(test, refused, 5);
 }
 
+/* Called last of all when the device is registered: then comes the table. */
+static int fail_what_comes_next(struct notifier_block *nb, unsigned long event,
+				void *data)
+{
+	struct net_device *dev = netdev_notifier_info_to_dev(data);
+
+	if (event == NETDEV_REGISTER && !strcmp(dev->name, NAME))
+		xk_fail_nth(1);
+
+	return NOTIFY_DONE;
+}
+
+static void no_memory_for_the_table_leaves_no_device(struct kunit *test)
+{
+	struct notifier_block nb = {
+		.notifier_call = fail_what_comes_next,
+		.priority = INT_MIN,
+	};
+	struct xk_link link = { .name = NAME, .if_id = 5 };
+	int err;
+
+	if (!xk_can_fail())
+		kunit_skip(test, "needs CONFIG_FAULT_INJECTION");
+
+	KUNIT_ASSERT_EQ(test, register_netdevice_notifier(&nb), 0);
+	err = xk_link_new(&init_net, &link);
+	KUNIT_EXPECT_TRUE(test, xk_has_failed());
+	unregister_netdevice_notifier(&nb);
+
+	KUNIT_EXPECT_EQ(test, err, -ENOMEM);
+	KUNIT_EXPECT_PTR_EQ(test, made(NAME), NULL);
+	KUNIT_EXPECT_FALSE(test, taken(5));
+	KUNIT_EXPECT_EQ(test, xk_link_new(&init_net, &link), 0);
+}
+
 static struct kunit_case link_cases[] = {
 	KUNIT_CASE(made_as_told),
 	KUNIT_CASE(external_made),
@@ -535,6 +570,7 @@ static struct kunit_case link_cases[] = {
 	KUNIT_CASE(namespace_of_the_sas_goes),
 	KUNIT_CASE(namespace_of_the_device_goes),
 	KUNIT_CASE(no_memory_leaves_nothing),
+	KUNIT_CASE(no_memory_for_the_table_leaves_no_device),
 	{}
 };
 
