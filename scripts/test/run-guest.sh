@@ -10,6 +10,9 @@
 # tests against the kernel's own interface, to judge the tests. Without TEST,
 # all of scripts/test/guest.
 #
+# CYCLES=N and LINKS=N in the environment are passed on: how often the test load
+# loads and unloads, how many interfaces the test scale makes.
+#
 # Prints a line for each test, what failed, and "N passed, N failed, N skipped".
 # Everything else is left in build/test/. Exit status: 0 when nothing failed.
 set -euo pipefail
@@ -88,7 +91,8 @@ run_one() {
 	mkdir -p "$out"
 	indir=$out/in
 	cp -al "$in" "$indir"
-	printf '%s\n' "TEST=$name IMPL=$impl SLOW=$slow" >"$indir/env"
+	printf '%s\n' "TEST=$name IMPL=$impl SLOW=$slow" \
+		"export IMPL${CYCLES:+ CYCLES=$CYCLES}${LINKS:+ LINKS=$LINKS}" >"$indir/env"
 	limit=$(sed -n '/^[^#]/q; s/^# limit: *//p' "$here/guest/$name.sh" 2>/dev/null || :)
 	limit=$((${limit:-300} * slow + 120))
 	cpus=$(sed -n '/^[^#]/q; s/^# cpus: *//p' "$here/guest/$name.sh" 2>/dev/null || :)
