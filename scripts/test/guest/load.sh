@@ -10,7 +10,7 @@
 # CYCLES=N in the environment: load/unload cycles (default 20).
 #
 # needs: unloaded
-# limit: 900
+# limit: 1200
 
 # shellcheck source=scripts/test/lib.sh
 . "${TESTDIR:?}/lib.sh"
