@@ -99,7 +99,7 @@ run() {
 	lab_prepare
 	BOOT_ALLOWANCE=60
 	# Every finding of KASAN is reported, not just the first.
-	[ "$FLAVOUR" != debug ] || APPEND="kasan_multi_shot $APPEND"
+	[ "$FLAVOUR" != debug ] || APPEND="kasan_multi_shot highres=off $APPEND"
 	# The kernel's console is ours alone (stderr); run.sh writes to the serial line.
 	# shellcheck disable=SC2086  # APPEND is a list of words
 	lab_boot nice "$U/linux" mem="${MEM}M" initrd="$XA_CACHE/uml/initrd" rdinit=/init \

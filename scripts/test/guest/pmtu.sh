@@ -133,7 +133,7 @@ told()
 	local ns=${!1} addr=$2 mtu=$3 header=28 said
 	local CLIENT=client$1
 	[[ $addr != *:* ]] || header=48
-	burst "$addr" --df "do" --size $((${4:-1500} - header)) || true
+	burst "$addr" --df "do" --linger 5 --size $((${4:-1500} - header)) || true
 	wait_for 3 knows_mtu "$ns" "$addr" || true
 	said=$(known_mtu "$ns" "$addr")
 	echo "route MTU: '$said', wanted $mtu"
@@ -259,7 +259,7 @@ floor()
 	path_mtu 1280
 	must ip -n "$A" link set wire0 mtu 1280
 	must ip -n "$R" link set left0 mtu 1280
-	burst $far6 --df "do" --size 1300 >/dev/null || true
+	burst $far6 --df "do" --linger 5 --size 1300 >/dev/null || true
 	wait_for 3 knows_mtu "$C" $far6 || true
 	same "a tunnel narrower than 1280: the IPv6 sender is told 1280" "$(known_mtu "$C" $far6)" 1280
 	wire far >/dev/null

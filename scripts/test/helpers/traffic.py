@@ -30,6 +30,7 @@ import errno
 import hashlib
 import os
 import random
+import select
 import selectors
 import signal
 import socket
@@ -239,6 +240,10 @@ def burst(args):
             print('errno %s mtu %d' % (errno.errorcode[e.errno], mtu))
             if e.errno not in (errno.EMSGSIZE, errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENOBUFS):
                 break
+    # Who is told an MTU is a socket: it has to be there still when the news comes.
+    waiting = select.poll()
+    waiting.register(sock, select.POLLERR)
+    waiting.poll(args.linger * 1000)
     print('sent %d' % sent)
     return sent != args.count
 
@@ -259,6 +264,7 @@ def main():
     parser.add_argument('--pause', type=float, default=0)
     parser.add_argument('--count', type=int, default=1)
     parser.add_argument('--size', type=int, default=100)
+    parser.add_argument('--linger', type=float, default=0)
     parser.add_argument('--df', choices=('do', 'dont'), default='dont')
     args = parser.parse_args()
     if args.what == 'client':
