@@ -57,17 +57,20 @@ struct xac_dev {
 /**
  * struct xac_table - the interfaces whose SAs live in one namespace
  * @by_if_id: if_id to interface
+ * @closed: the namespace goes: nothing is found any more
  * @external: the one interface that takes what has no interface of its own
  * @all: every interface, linked by xac_dev.siblings; RTNL
  */
 struct xac_table {
 	struct rhashtable by_if_id;
+	bool closed;
 	struct xac_dev __rcu *external;
 	struct list_head all;
 };
 
 /* table.c */
 int xac_table_init(struct xac_table *table);
+void xac_table_close(struct xac_table *table);
 void xac_table_destroy(struct xac_table *table);
 bool xac_table_has(struct xac_table *table, u32 if_id);
 int xac_table_add(struct xac_table *table, struct xac_dev *xd);

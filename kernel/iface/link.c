@@ -377,6 +377,12 @@ static int __net_init xac_net_init(struct net *net)
 	return xac_table_init(xac_net_table(net));
 }
 
+/* A grace period passes between this and the exit below. */
+static void __net_exit xac_net_pre_exit(struct net *net)
+{
+	xac_table_close(xac_net_table(net));
+}
+
 /*
  * A namespace goes: interfaces that still stand in it are deleted by the
  * core, but those whose SAs were here and who themselves moved elsewhere are
@@ -401,6 +407,7 @@ static void __net_exit xac_net_exit_batch(struct list_head *nets)
 
 static struct pernet_operations xac_net_ops = {
 	.init		= xac_net_init,
+	.pre_exit	= xac_net_pre_exit,
 	.exit_batch	= xac_net_exit_batch,
 	.id		= &xac_net_id,
 	.size		= sizeof(struct xac_table),

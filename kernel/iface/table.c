@@ -34,14 +34,27 @@ static const struct rhashtable_params xac_table_params = {
 int xac_table_init(struct xac_table *table)
 {
 	INIT_LIST_HEAD(&table->all);
+	table->closed = false;
 	RCU_INIT_POINTER(table->external, NULL);
 
 	return rhashtable_init(&table->by_if_id, &xac_table_params);
 }
 
 /**
- * xac_table_destroy - free a table from which every interface is gone
+ * xac_table_close - no reader finds anything from now on
  * @table: the table
+ *
+ * Packets go on arriving in a namespace that is being taken apart: its SAs and
+ * the devices they come through are taken away after us.
+ */
+void xac_table_close(struct xac_table *table)
+{
+	WRITE_ONCE(table->closed, true);
+}
+
+/**
+ * xac_table_destroy - free a table from which every interface is gone
+ * @table: the table; it was closed, and a grace period has passed since
  *
  * Context: process context, may sleep.
  */
@@ -191,6 +204,9 @@ struct xac_dev *xac_table_find(struct xac_table *table, u32 if_id)
 {
 	struct xac_table_entry *entry;
 	struct xac_dev *xd;
+
+	if (READ_ONCE(table->closed))
+		return NULL;
 
 	entry = rhashtable_lookup(&table->by_if_id, &if_id, xac_table_params);
 	if (entry && (entry->xd->dev->flags & IFF_UP))
