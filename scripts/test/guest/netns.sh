@@ -213,6 +213,17 @@ orders()
 	new_ns K
 	ok_if "lower device and everything else at once" reaped "$K"
 
+	# SAs and wire of a namespace are still there when the device is not.
+	local i
+	for i in 1 2 3 4; do
+		container
+		flood 10.7.0.2
+		must ip netns del "$B"
+		must del_ns "$C"
+		must del_ns "$A"
+	done
+	ok_if "a namespace into which packets keep coming" reaped "$K"
+
 	# A namespace that is home to the SAs of one device and the container of
 	# the other, and the reverse.
 	new_ns C
