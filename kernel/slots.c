@@ -31,7 +31,7 @@ int xac_module_event(struct notifier_block *nb, unsigned long event,
 	for (i = 0; i < ARRAY_SIZE(xac_rivals); i++) {
 		if (strcmp(mod->name, xac_rivals[i]))
 			continue;
-		pr_warn("%s is refused: xfrm_accel provides the same; unload it first (modprobe -r xfrm_accel)\n",
+		pr_warn("%s is refused: xfrm_accel provides the same; unload it first (rmmod xfrm_accel)\n",
 			mod->name);
 		return notifier_from_errno(-EBUSY);
 	}
@@ -77,7 +77,7 @@ int xac_load_error(int err)
 	if (IS_BUILTIN(CONFIG_XFRM_INTERFACE))
 		pr_err("not loaded: xfrm_interface is built into this kernel and holds the slot\n");
 	else
-		pr_err("not loaded: another module, xfrm_interface most likely, holds the slot; delete the xfrm links, unload it (modprobe -r xfrm_interface) and load xfrm_accel again\n");
+		pr_err("not loaded: another module, xfrm_interface most likely, holds the slot; delete the xfrm links, unload it (rmmod xfrm_interface) and load xfrm_accel again\n");
 
 	return -EBUSY;
 }

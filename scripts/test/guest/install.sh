@@ -71,14 +71,14 @@ if has_in_tree; then
 	mark=$(log_mark)
 	says_busy "modprobe xfrm_interface is refused while xfrm_accel is loaded" \
 		modprobe xfrm_interface
-	ok_if "the log says why, and the way out" logged 'modprobe -r xfrm_accel'
+	ok_if "the log says why, and the way out" logged 'rmmod xfrm_accel'
 
 	must forget
 	must modprobe xfrm_interface
 	mark=$(log_mark)
 	says_busy "modprobe xfrm_accel is refused while xfrm_interface is loaded" \
 		modprobe xfrm_accel
-	ok_if "the log says why, and the way out" logged 'modprobe -r xfrm_interface'
+	ok_if "the log says why, and the way out" logged 'rmmod xfrm_interface'
 	ok_if "the way out works" \
 		sh -c 'modprobe -r xfrm_interface && modprobe xfrm_accel'
 	ok_if "and back again" \

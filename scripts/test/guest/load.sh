@@ -51,7 +51,7 @@ in_tree_first()
 	refused "insmod of ours beside it fails with EBUSY" "Device or resource busy" \
 		insmod "$MODULE"
 	ok_if "the log names xfrm_interface and the way out" \
-		logged "$mark" 'xfrm_accel:.*xfrm_interface.*modprobe -r xfrm_interface'
+		logged "$mark" 'xfrm_accel:.*xfrm_interface.*rmmod xfrm_interface'
 	not_if "ours is not loaded" loaded xfrm_accel
 	for i in 1 2 3 4 5; do
 		insmod "$MODULE" 2>/dev/null && die "loaded at the sixth attempt"
