@@ -73,10 +73,10 @@ talk_traffic()
 client() { talk_traffic check "$@"; }
 burst() { talk_traffic burst "$@"; }
 
-# watch_wire NS DEV [NAME [in]], wire [NAME]: see wirewatch.py. NAME if there are many.
+# watch_wire NS DEV [NAME [in|out]], wire [NAME]: see wirewatch.py. NAME if there are many.
 watch_wire()
 {
-	open_talk "${3:-watch}" ip netns exec "$1" "$TESTDIR/helpers/wirewatch.py" "$2" ${4:+in}
+	open_talk "${3:-watch}" ip netns exec "$1" "$TESTDIR/helpers/wirewatch.py" "$2" ${4:+"$4"}
 }
 
 wire() { ask "${1:-watch}" "" && answer "${1:-watch}" 20; }

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """Says what travels on a device without drowning in detail.
 
-wirewatch.py DEV [in]
+wirewatch.py DEV [in|out]
 
-With "in", only what the device receives counts.
+With "in", only what the device receives counts; with "out", only what it sends.
 Prints "ready". For every line on its input it prints one line with what was
 seen since the last one: "name=packets" sorted by name, then "max=<bytes of the
 largest IP packet>". Names: esp, ah, comp, ipip, udp4500 (ESP in UDP), tcp, udp,
@@ -18,7 +18,7 @@ import socket
 import struct
 import sys
 
-SOL_PACKET, PACKET_STATISTICS, ETH_P_ALL = 263, 6, 3
+SOL_PACKET, PACKET_STATISTICS, PACKET_OUTGOING, ETH_P_ALL = 263, 6, 4, 3
 NAMES = {50: 'esp', 51: 'ah', 108: 'comp', 4: 'ipip', 41: 'ipip', 6: 'tcp', 17: 'udp', 1: 'icmp', 58: 'icmp6'}
 
 
@@ -69,7 +69,8 @@ def main():
                 packet, addr = sock.recvfrom(256)
             except BlockingIOError:
                 break
-            if addr[2] == 4 and sys.argv[2:] == ['in']:  # PACKET_OUTGOING
+            way = 'out' if addr[2] == PACKET_OUTGOING else 'in'
+            if sys.argv[2:] not in ([], [way]):
                 continue
             name, size = classify(addr[1], packet)
             if name:
