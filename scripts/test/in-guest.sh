@@ -69,30 +69,24 @@ sweep()
 	done
 }
 
-# kmemleak only believes in a leak when the object is five seconds old.
 check_leaks()
 {
-	local file=/sys/kernel/debug/kmemleak
-	[ -e $file ] || return 0
-	wait_for 30 test "$(cut -d. -f1 /proc/uptime)" -ge "$((ended + 6))"
-	wait_for 8 false
-	echo scan >$file && echo scan >$file
-	cat $file >"$OUT/$name.kmemleak"
-	[ ! -s "$OUT/$name.kmemleak" ]
+	[ -e $kmemleak ] || return 0
+	no_leak "$OUT/$name.kmemleak"
 	leaf $? "no memory leaked"
-	sed 's/^/    # /' "$OUT/$name.kmemleak" | head -60
-	echo clear >$file
+	sed 's/^/    # /; 60q' "$OUT/$name.kmemleak"
+	echo clear >$kmemleak
 }
 
 run_one()
 {
-	local name=$1 self_loading limit mark excuse status bad=0 count=0 ended
+	local name=$1 self_loading limit mark excuse status bad=0 count=0
 	self_loading=$(header "$name" needs | grep -cx unloaded)
 	limit=$(($(header "$name" limit | grep . || echo 300) * ${SLOW:-1}))
 	excuse=$(header "$name" expects-log | paste -sd'|')
 	echo "    # Subtest: $name"
 	mark=$(log_mark)
-	[ ! -e /sys/kernel/debug/kmemleak ] || echo clear >/sys/kernel/debug/kmemleak
+	[ ! -e $kmemleak ] || echo clear >$kmemleak
 
 	if [ "$self_loading" = 0 ] && ! load_impl >"$OUT/$name.load" 2>&1; then
 		leaf 1 "$IMPL loads"
@@ -116,7 +110,6 @@ run_one()
 			leaf $? "nothing stays loaded"
 		fi
 	fi
-	ended=$(cut -d. -f1 /proc/uptime)
 	check_leaks
 	log_bad "$mark" "$excuse" >"$OUT/$name.badlog"
 	[ ! -s "$OUT/$name.badlog" ]

@@ -10,6 +10,7 @@
 #              TESTDIR  directory of this file
 #              HELPERS  directory with the programs made by prepare.sh
 #              OUT      directory for whatever should be kept
+#              SLOW     how much longer everything may take (default 1)
 # Header lines that in-guest.sh reads in a test:
 #     # needs: unloaded           the test loads and unloads modules itself
 #     # limit: 600                seconds the test may take (default 300)
@@ -113,10 +114,11 @@ must()
 		die "set-up failed: $* : $(tail -n 5 "$TMP/said" | tr '\n' ' ')"
 }
 
-# wait_for SECONDS CMD...: polls until CMD succeeds; fails when the time is up
+# wait_for SECONDS CMD...: polls until CMD succeeds; fails when the time is up. The
+# seconds are those of a machine with nothing else to do: SLOW=N stretches them.
 wait_for()
 {
-	local end=$((SECONDS + $1 + 1))
+	local end=$((SECONDS + $1 * ${SLOW:-1} + 1))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ "$SECONDS" -lt "$end" ] || return 1
@@ -197,12 +199,35 @@ log_since() { dmesg | sed "1,/$1/d"; }
 # log_bad MARK [REGEX]: the lines since MARK that tell of a defect; REGEX excuses
 log_bad() { log_since "$1" | grep -E -- "$bad_log" | grep -vE -- "${2:-^\$}"; }
 
+# --- memory -----------------------------------------------------------------
+
+kmemleak=/sys/kernel/debug/kmemleak
+
+uptime_reached() { [ "$(cut -d. -f1 /proc/uptime)" -ge "$1" ]; }
+
+# no_leak FILE: kmemleak, which this kernel has, finds nothing; FILE is its report. It
+# believes in a leak when the object is five seconds old, and on second sight. What it
+# takes for one by mistake is found again by a later look; a leak is none the less one.
+no_leak()
+{
+	local look
+	wait_for 30 uptime_reached $(($(cut -d. -f1 /proc/uptime) + 7))
+	for look in 1 2 3; do
+		echo scan >$kmemleak && echo scan >$kmemleak
+		cat $kmemleak >"$1"
+		[ -s "$1" ] || return 0
+	done
+	return 1
+}
+
 # --- network namespaces -----------------------------------------------------
+
+namespaces=0
 
 # new_ns VAR: makes a namespace with a name of its own, stores the name in VAR
 new_ns()
 {
-	local name="xa-${1,,}-$$-$RANDOM"
+	local name="xa-${1,,}-$$-$((++namespaces))"
 	must ip netns add "$name"
 	at_exit del_ns "$name"
 	must ip -n "$name" link set lo up
@@ -235,7 +260,7 @@ del_ns()
 # probe_reaper: a namespace is made, deleted, and seen to die
 probe_reaper()
 {
-	local keeper=$1 probe="xa-p-$RANDOM"
+	local keeper=$1 probe="xa-p-$((++namespaces))"
 	must ip netns add "$probe"
 	must ip -n "$keeper" link add "$probe" type veth peer name p netns "$probe"
 	must ip netns del "$probe"
@@ -409,17 +434,45 @@ pings()
 {
 	local ns=$1 addr=$2 count=${3:-3}
 	shift $(($# > 3 ? 3 : $#))
-	in_ns "$ns" ping -n -i 0.05 -W 3 -c "$count" "$@" "$addr" >"$TMP/ping" 2>&1
+	in_ns "$ns" ping -n -i 0.05 -W $((3 * ${SLOW:-1})) -c "$count" "$@" "$addr" \
+		>"$TMP/ping" 2>&1
 	grep -q " $count received" "$TMP/ping" || { cat "$TMP/ping"; return 1; }
 }
 
-# no_ping NS ADDR: nothing comes back
-no_ping() { ! in_ns "$1" ping -n -q -i 0.05 -W 1 -c 2 "$2"; }
+# no_ping NS ADDR [PING WORDS...]: nothing comes back
+no_ping() { ! in_ns "$1" ping -n -q -i 0.05 -W 1 -c 2 "${@:3}" "$2"; }
 
 # --- counters ---------------------------------------------------------------
 
 # stat NS DEV NAME: rx_packets, tx_errors, tx_carrier_errors, collisions ...
 stat() { in_ns "$1" cat "/sys/class/net/$2/statistics/$3"; }
+
+# at_least N NS DEV NAME: a condition for wait_for, which looks anew each time
+at_least() { [ "$(stat "${@:2}")" -ge "$1" ]; }
+
+# sent_by NS DEV...: how many packets have left each
+sent_by()
+{
+	local dev
+	for dev in "${@:2}"; do
+		stat "$1" "$dev" tx_packets
+	done
+}
+
+# falls_silent NS DEV...: nothing more leaves them: the same counts at ten looks in a
+# row. Not for so many seconds: of a machine that stood still they tell nothing.
+falls_silent()
+{
+	local before now looks=0 same=0
+	before=$(sent_by "$@")
+	while [ $same -lt 10 ]; do
+		[ $((looks += 1)) -lt 1000 ] || return 1
+		sleep 0.05
+		now=$(sent_by "$@")
+		[ "$now" = "$before" ] && same=$((same + 1)) || same=0
+		before=$now
+	done
+}
 
 # drops NS DEV NAME: a counter of `ethtool -S`
 drops() { in_ns "$1" ethtool -S "$2" | awk -v n="$3:" '$1 == n { print $2; f = 1 } END { exit !f }'; }

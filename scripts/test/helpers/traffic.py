@@ -41,6 +41,8 @@ import time
 IP_MTU_DISCOVER, IP_PMTUDISC_DONT, IP_PMTUDISC_DO, IP_MTU = 10, 0, 2, 14
 IPV6_MTU_DISCOVER, IPV6_MTU, IPV6_DONTFRAG = 23, 24, 62
 SO_MARK = 36
+SLOW = int(os.environ.get('SLOW') or 1)
+PATIENCE = 5 * SLOW  # seconds in which something must happen
 DICE = random.Random(time.time_ns())  # os.urandom() may wait for entropy in a lab
 
 
@@ -109,7 +111,7 @@ def absorb(poll, key):
             state[1] += len(data)
             return
         conn.setblocking(True)
-        conn.settimeout(5)
+        conn.settimeout(PATIENCE)
         conn.sendall(b'%d %s' % (state[1], state[0].hexdigest().encode()))
     except OSError:
         pass
@@ -121,7 +123,9 @@ def check_tcp(args):
     data = blob(args.tcp)
     with client_socket(args, socket.SOCK_STREAM) as sock:
         sock.connect((args.addr, args.port))
-        sock.sendall(data)
+        left = memoryview(data)
+        while left:  # the timeout of sendall() would be for the whole of it
+            left = left[sock.send(left):]
         sock.shutdown(socket.SHUT_WR)
         answer = b''
         while part := sock.recv(4096):
@@ -216,6 +220,15 @@ def stream(args):
     return lost != 0
 
 
+def send_anyway(sock, data):
+    """Until it has left: an error about an earlier datagram takes the place of a send."""
+    while True:
+        try:
+            return sock.send(data)
+        except ConnectionRefusedError:
+            pass
+
+
 def burst(args):
     sock = client_socket(args, socket.SOCK_DGRAM)
     v6 = sock.family == socket.AF_INET6
@@ -230,20 +243,17 @@ def burst(args):
     sent = 0
     for _ in range(args.count):
         try:
-            try:
-                sock.send(bytes(args.size))
-            except ConnectionRefusedError:  # about an earlier one: this one did not leave
-                sock.send(bytes(args.size))
+            send_anyway(sock, bytes(args.size))
             sent += 1
         except OSError as e:
             mtu = sock.getsockopt(level, IPV6_MTU if v6 else IP_MTU)
             print('errno %s mtu %d' % (errno.errorcode[e.errno], mtu))
-            if e.errno not in (errno.EMSGSIZE, errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENOBUFS):
+            if e.errno not in (errno.EMSGSIZE, errno.EHOSTUNREACH, errno.ENOBUFS):
                 break
     # Who is told an MTU is a socket: it has to be there still when the news comes.
     waiting = select.poll()
     waiting.register(sock, select.POLLERR)
-    waiting.poll(args.linger * 1000)
+    waiting.poll(args.linger * SLOW * 1000)
     print('sent %d' % sent)
     return sent != args.count
 
@@ -259,7 +269,7 @@ def main():
     parser.add_argument('--tcp', type=int, default=0)
     parser.add_argument('--udp', default='')
     parser.add_argument('--ping', type=int, default=0)
-    parser.add_argument('--timeout', type=float, default=5)
+    parser.add_argument('--timeout', type=float, default=PATIENCE)
     parser.add_argument('--seconds', type=float, default=1)
     parser.add_argument('--pause', type=float, default=0)
     parser.add_argument('--count', type=int, default=1)

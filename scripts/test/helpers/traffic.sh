@@ -48,7 +48,7 @@ ask() { echo "$2" >&"${talk_in[$1]}"; }
 answer()
 {
 	local line
-	read -r -t "$2" -u "${talk_out[$1]}" line && echo "$line"
+	read -r -t $(($2 * ${SLOW:-1})) -u "${talk_out[$1]}" line && echo "$line"
 }
 
 # open_client NS, client ADDR WORDS...: "check" in traffic.py, burst ADDR WORDS...:
