@@ -25,19 +25,24 @@ listen()
 
 heard() { tr -s ' \t\n' ' ' <"$TMP/heard"; }
 
+was_heard() { grep -E -- "$1" <<<"$(heard)"; }
+
 # asked IF_ID NEAR FAR: there was an ACQUIRE for this flow, with this if_id
 asked()
 {
-	wait_for 5 grep -q "$3/" "$TMP/heard" || true
+	local missing=0
+	wait_for 5 was_heard \
+		"acquire proto esp sel src $2/[0-9]+ dst $3/[0-9]+ .*if_id 0x$1( |\$)" || missing=1
 	heard
-	heard | grep -E "acquire proto esp sel src $2/[0-9]+ dst $3/[0-9]+ .*if_id 0x$1( |\$)"
+	return $missing
 }
+
+no_state() { ip -n "$A" xfrm state flush && [ -z "$(ip -n "$A" xfrm state)" ]; }
 
 forget_larval()
 {
-	ip -n "$A" xfrm state flush
+	wait_for 5 no_state || die "SAs are left: $(ip -n "$A" xfrm state)"
 	: >"$TMP/heard"
-	wait_for 5 eval '[ -z "$(ip -n "$A" xfrm state)" ]'
 }
 
 # each_if_id: the ACQUIRE carries the if_id of the device
