@@ -102,6 +102,7 @@ link_is_used()
 	must ip -n "$A" link set other0 up
 	before=$(stat "$A" other0 tx_packets)
 	in_ns "$A" ping -q -c3 -i 0.05 -W1 -m "$(mark 7 99)" 10.7.0.2 >/dev/null || :
+	wait_for 5 at_least $((before + 3)) "$A" other0 tx_packets || :
 	same "packets leave through the VRF of the lower device that the program set" \
 		"$(($(stat "$A" other0 tx_packets) - before))" 3
 	must ip -n "$A" link del other0
@@ -206,7 +207,7 @@ nothing_is_held()
 	must send_to_nowhere 500
 	ok_if "packets wait" sh -c "tc -n $A -s qdisc show dev ipsec0 | grep 'backlog.* 250p'"
 	ok_if "the device goes at once, with packets waiting for it" \
-		timeout 20 ip -n "$A" link del ipsec0
+		timeout $((20 * ${SLOW:-1})) ip -n "$A" link del ipsec0
 	ok_if "routes of packets that a queue dropped are freed" \
 		wait_for 20 at_most_routes $((before + 150))
 	diag "routes before: $before, now: $(routes_in_memory)"
