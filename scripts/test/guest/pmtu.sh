@@ -144,13 +144,15 @@ told()
 	grep -qx "errno EMSGSIZE mtu $mtu" <<<"$said"
 }
 
-# arrives "WANTED" PIECE...: the far side's LAN has seen WANTED (a regex)
+has_seen() { ask far keep && grep -qE "$1" <<<"$(answer far 20)"; }
+
+# arrives "WANTED": the far side's LAN sees WANTED (a regex)
 arrives()
 {
-	local said
-	said=$(wire far)
-	echo "on the far LAN: $said"
-	grep -qE "$1" <<<"$said"
+	local missing=0
+	wait_for 5 has_seen "$1" || missing=1
+	echo "on the far LAN: $(wire far)"
+	return $missing
 }
 
 # as_it_comes: a tunnel between two hosts, no mtu given anywhere

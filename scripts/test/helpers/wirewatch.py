@@ -8,7 +8,8 @@ With "in", only what the device receives counts; with "out", only what it sends.
 Prints "ready". For every line on its input it prints one line with what was
 seen since the last one: "name=packets" sorted by name, then "max=<bytes of the
 largest IP packet>". Names: esp, ah, comp, ipip, udp4500 (ESP in UDP), tcp, udp,
-icmp, icmp6, other; "frag-" in front when it is a fragment. ARP and the chatter
+icmp, icmp6, other; "frag-" in front when it is a fragment. After the line "keep"
+what was seen so far is part of the next answer too. ARP and the chatter
 of IPv6 neighbour discovery and multicast listeners are left out. "lost=N" tells
 that the watcher itself was too slow.
 """
@@ -77,14 +78,16 @@ def main():
                 seen[name] += 1
                 largest = max(largest, size)
         if asked:
-            if not sys.stdin.readline():
+            line = sys.stdin.readline()
+            if not line:
                 return
             _, lost = struct.unpack('II', sock.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8))
             if lost:
                 seen['lost'] = lost
             print(' '.join('%s=%d' % kv for kv in sorted(seen.items())), 'max=%d' % largest, flush=True)
-            seen.clear()
-            largest = 0
+            if line.strip() != 'keep':
+                seen.clear()
+                largest = 0
 
 
 if __name__ == '__main__':
