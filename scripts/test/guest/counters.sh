@@ -76,7 +76,7 @@ traffic_is_counted()
 {
 	local sent bytes
 	# Whatever IPv6 says when a device comes up has been said.
-	wait_for 15 settled "$A" ipsec0
+	falls_silent "$A" ipsec0 || die "ipsec0 sends of its own accord"
 	sent=$(stat "$A" ipsec0 tx_packets) bytes=$(stat "$A" ipsec0 tx_bytes)
 	got=$(stat "$B" ipsec0 rx_packets) got_bytes=$(stat "$B" ipsec0 rx_bytes)
 	send udp 10.7.0.2 $N 100
@@ -91,14 +91,6 @@ traffic_is_counted()
 }
 
 is_now() { [ "$(stat "$1" "$2" "$3")" = "$4" ]; }
-
-# settled NS DEV: nothing is sent of its own accord for two seconds
-settled()
-{
-	local before
-	before=$(stat "$1" "$2" tx_packets)
-	! wait_for 2 not is_now "$1" "$2" tx_packets "$before"
-}
 
 transmit_reasons()
 {
