@@ -22,7 +22,7 @@ swan()
 	local host=$1
 	shift
 	in_ns "${!host}" env STRONGSWAN_CONF="$TMP/$host.strongswan" \
-		timeout 30 swanctl "$@" --uri "unix://$TMP/$host.vici"
+		timeout $((30 * ${SLOW:-1})) swanctl "$@" --uri "unix://$TMP/$host.vici"
 }
 
 # daemon HOST: own configuration, own socket; no plugin but those named
@@ -33,9 +33,9 @@ daemon()
 			load = random nonce aes sha1 sha2 hmac kdf gcm openssl pem pkcs1 x509 pubkey revocation curve25519 kernel-netlink socket-default vici updown
 			install_routes = no
 			install_virtual_ip = no
-			retransmit_timeout = 1
+			retransmit_timeout = 2
 			retransmit_base = 1.5
-			retransmit_tries = 3
+			retransmit_tries = 4
 			plugins { vici { socket = unix://$TMP/$1.vici } }
 			filelog { log { path = $TMP/$1.charon
 				default = 1
@@ -106,7 +106,7 @@ sas() { ip -n "$1" xfrm state | grep -o 'spi 0x[0-9a-f]*' | sort; }
 
 no_sas() { [ -z "$(sas "$1")" ]; }
 
-no_policies() { ! ip -n "$1" xfrm policy | grep -q 'if_id 0x7'; }
+no_policies() { ! grep -q 'if_id 0x7' <<<"$(ip -n "$1" xfrm policy)"; }
 
 # with_if_id NS COUNT: COUNT SAs, all with the device's if_id
 with_if_id()
@@ -120,7 +120,7 @@ two_sas() { [ "$(sas "$1" | wc -l)" = 2 ]; }
 rekeyed_under_traffic()
 {
 	local before round streamer
-	ip netns exec "$A" "$traffic" stream 10.7.0.2 --seconds 60 --pause 0.002 --timeout 2 >"$TMP/stream" 2>&1 &
+	ip netns exec "$A" "$traffic" stream 10.7.0.2 --seconds 600 --pause 0.002 >"$TMP/stream" 2>&1 &
 	streamer=$!
 	at_exit kill $streamer
 	for round in 1 2; do
