@@ -52,7 +52,7 @@ module_for_link()
 says_busy() { refused "$1" "busy" "${@:2}"; }
 
 # the kernel log since $mark has a line with REGEX
-logged() { log_since "$mark" | grep -qE -- "$1"; }
+logged() { log_since "$mark" | grep -E -- "$1"; }
 
 writable_modules
 must forget

@@ -199,8 +199,8 @@ change_under_traffic()
 
 	# SAs and policies for both if_ids stand: only the devices change.
 	must ip -n "$A" link set ipsec1 type xfrm dev wire0 if_id 9
-	not_if "no traffic over the device after its if_id changed" pings "$A" 10.8.0.2 1
-	not_if "nothing arrives at it either" pings "$B" 10.8.0.1 1
+	ok_if "no traffic over the device after its if_id changed" no_ping "$A" 10.8.0.2
+	ok_if "nothing arrives at it either" no_ping "$B" 10.8.0.1
 	ok_if "the other device is not touched" pings "$A" 10.7.0.2
 	sa_pair if_id=9 spi=0x3000 reqid=3
 	policy_pair if_id=9 reqid=3
@@ -241,13 +241,13 @@ change_under_traffic()
 lower_device()
 {
 	must ip -n "$A" link set wire0 down
-	not_if "lower device down: no traffic" pings "$A" 10.7.0.2 1
+	ok_if "lower device down: no traffic" no_ping "$A" 10.7.0.2
 	same "lower device down: carrier is not its" \
 		"$(in_ns "$A" cat /sys/class/net/ipsec0/carrier)" 1
 	must ip -n "$A" link set wire0 up
 	ok_if "lower device up: traffic" wait_for 10 pings "$A" 10.7.0.2 1
 	must ip -n "$B" link set ipsec0 down
-	not_if "device down: no traffic" pings "$A" 10.7.0.2 1
+	ok_if "device down: no traffic" no_ping "$A" 10.7.0.2
 	must ip -n "$B" link set ipsec0 up
 	ok_if "device up: traffic" wait_for 10 pings "$A" 10.7.0.2 1
 
@@ -266,7 +266,7 @@ lower_device()
 		! in_ns $A ping -n -c1 -W1 10.50.0.2'
 	ok_if "delete after the lower device" in_a link del x1
 	must ip -n "$A" link del wire0
-	not_if "wire deleted: no traffic" pings "$A" 10.7.0.2 1
+	ok_if "wire deleted: no traffic" no_ping "$A" 10.7.0.2
 	ok_if "delete with SAs and policies in place" eval '
 		in_a link del ipsec0 && in_a link del ipsec1 && in_a link del ipsec2'
 }

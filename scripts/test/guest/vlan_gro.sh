@@ -30,7 +30,7 @@ wire()
 		must ip -n "${!host}" addr add 192.0.2.$n/24 dev vlan5
 		must ip -n "${!host}" addr add 2001:db8:1::$n/64 dev vlan5 nodad
 		must ip -n "${!host}" link set vlan5 up
-		in_ns "${!host}" ethtool -k nic0 | grep -E '^[rt]x-vlan-offload: on' | wc -l | grep -qx 2 ||
+		[ "$(in_ns "${!host}" ethtool -k nic0 | grep -cE '^[rt]x-vlan-offload: on')" = 2 ] ||
 			die "nic0 has no VLAN offload: the tag would not be where this test wants it"
 	done
 	wait_for 10 in_ns "$A" ping -c1 -W1 $OUT4_B || die "no wire (IPv4)"
