@@ -41,7 +41,7 @@ qemu() {
 	else
 		accel=tcg,thread=multi
 	fi
-	QEMU=(nice qemu-system-x86_64 -accel "$accel" -cpu "$cpu" -nodefaults -nographic -no-reboot
+	QEMU=(qemu-system-x86_64 -accel "$accel" -cpu "$cpu" -nodefaults -nographic -no-reboot
 		-device virtio-rng-pci "$@")
 }
 
@@ -58,7 +58,7 @@ kvm_boots() {
 		say "trying KVM with a stock kernel (at most 20 s)"
 		qemu kvm -m 512 -serial stdio -kernel "$K/vmlinuz" -initrd "$K/initrd" \
 			-append "console=ttyS0 panic=-1 xa_probe=1"
-		if run_bounded 20 "${QEMU[@]}" </dev/null 2>/dev/null | grep -q 'lab: alive'; then
+		if grep -q 'lab: alive' <<<"$(run_bounded 20 "${QEMU[@]}" </dev/null 2>/dev/null)"; then
 			echo yes >"$memory"
 		else
 			echo no >"$memory"
@@ -83,10 +83,12 @@ mapfile -t disks < <(
 	disk in "$WORK/in.tar" readonly=on,file.locking=off
 	disk out "$WORK/out.tar" cache=unsafe
 )
+# What beside other work does not run for half a minute is no lockup.
+patience="watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120 workqueue.watchdog_thresh=120"
 # Two serial lines: the kernel's console goes to a file, the output of run.sh to us.
 # shellcheck disable=SC2086  # a list of words
 qemu "$accel" -m "$MEM" -smp "$CPUS" -serial "file:$OUTDIR/console.txt" -serial stdio \
 	"${disks[@]}" -kernel "$K/vmlinuz" -initrd "$K/initrd" ${XA_QEMU_ARGS:-} \
-	-append "console=ttyS0 panic=-1 quiet log_buf_len=4M xa_lab=qemu xa_tty=ttyS1 xa_limit=$LIMIT $APPEND"
+	-append "console=ttyS0 panic=-1 quiet log_buf_len=4M $patience xa_lab=qemu xa_tty=ttyS1 xa_limit=$LIMIT $APPEND"
 lab_boot "${QEMU[@]}"
 lab_verdict

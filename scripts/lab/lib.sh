@@ -343,7 +343,7 @@ lab_verdict() {
 	fi
 	say "lab: the guest died; the end of its console:"
 	if grep -q 'Kernel panic' "$OUTDIR/console.txt"; then
-		sed -n '/Kernel panic/,$p' "$OUTDIR/console.txt" | head -n 60 >&2
+		awk '/Kernel panic/ { show = 1 } show && shown++ < 60' "$OUTDIR/console.txt" >&2
 	else
 		tail -n 30 "$OUTDIR/console.txt" >&2
 	fi

@@ -102,10 +102,10 @@ run() {
 	[ "$FLAVOUR" != debug ] || APPEND="kasan_multi_shot highres=off $APPEND"
 	# The kernel's console is ours alone (stderr); run.sh writes to the serial line.
 	# shellcheck disable=SC2086  # APPEND is a list of words
-	lab_boot nice "$U/linux" mem="${MEM}M" initrd="$XA_CACHE/uml/initrd" rdinit=/init \
+	lab_boot "$U/linux" mem="${MEM}M" initrd="$XA_CACHE/uml/initrd" rdinit=/init \
 		ubd0r="$root" ubd1r="$U/mods.sqfs" ubd2r="$WORK/in.tar" ubd3="$WORK/out.tar" \
 		con=null con0=null,fd:2 ssl=null ssl0=null,fd:1 uml_dir="$WORK/uml" umid=guest \
-		panic=-1 xa_lab=uml xa_tty=ttyS0 xa_limit="$LIMIT" $APPEND
+		panic=-1 log_buf_len=4M rcupdate.rcu_cpu_stall_timeout=120 xa_lab=uml xa_tty=ttyS0 xa_limit="$LIMIT" $APPEND
 	lab_verdict
 }
 
