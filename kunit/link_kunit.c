@@ -421,7 +421,7 @@ static struct net *newest_net(const struct net *known)
 
 static bool gone(const char *name)
 {
-	const unsigned long deadline = jiffies + 20 * HZ;
+	const unsigned long deadline = jiffies + 100 * HZ;
 
 	while (made(name) && time_before(jiffies, deadline))
 		schedule_timeout_uninterruptible(1);
@@ -466,7 +466,7 @@ static void namespace_of_the_sas_goes(struct kunit *test)
 /* Its own namespace goes: the if_id is free again where its SAs live. */
 static void namespace_of_the_device_goes(struct kunit *test)
 {
-	const unsigned long deadline = jiffies + 20 * HZ;
+	const unsigned long deadline = jiffies + 100 * HZ;
 	struct xk_link link = { .name = NAME, .if_id = 5 };
 	struct net *other = xk_other_net(), *net = NULL;
 

@@ -52,7 +52,7 @@ run()
 	# allocate something for each. And high-resolution timers tell from within the interrupt
 	# that the machine is slow, which lockdep takes amiss in the console of UML.
 	[ "$1" = plain ] || append='slub_debug=A,kmalloc-* highres=off'
-	"$XA_TOP/scripts/lab/uml.sh" run "$1" -a "$append" -t 300 -i "$work/$1/in" -o "$out" || status=$?
+	"$XA_TOP/scripts/lab/uml.sh" run "$1" -a "$append" -t 1200 -i "$work/$1/in" -o "$out" || status=$?
 	if [ ! -s "$out/totals" ]; then
 		echo "not ok - the unit tests run to their end in the $1 kernel (status $status)"
 		echo "# the last that was heard of them:"
