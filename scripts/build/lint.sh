@@ -13,6 +13,9 @@ set -euo pipefail
 . "$(dirname "$0")/../lab/lib.sh"
 cd "$XA_TOP"
 
+# What a make that called this script has to say about jobs is nothing of the code's.
+unset MAKEFLAGS MFLAGS MAKELEVEL
+
 need_pkgs make gcc sparse perl shellcheck
 uml=$(scripts/lab/uml.sh build plain)
 kernel=$(scripts/lab/kernel.sh 6.1)
@@ -24,7 +27,7 @@ passed=0 failed=0
 verdict() {
 	if [ -s "$2" ]; then
 		echo "FAIL $1"
-		sed 's/^/       /' "$2" | head -n 40
+		sed 's/^/       /; 40q' "$2"
 		failed=$((failed + 1))
 	else
 		echo "ok   $1"
