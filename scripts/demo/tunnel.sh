@@ -229,6 +229,7 @@ traffic() {
 	try_tcp IPv6 fd00:7::2 received6
 
 	title 'Silence, and the listener stops.'
+	wait_for 30 capture_settled
 	run 'ip -n left link set ipsec0 down'
 	run 'ip -n right link set ipsec0 down'
 	wait_for 30 capture_settled
