@@ -207,7 +207,7 @@ uptime_reached() { [ "$(cut -d. -f1 /proc/uptime)" -ge "$1" ]; }
 
 # no_leak FILE: kmemleak, which this kernel has, finds nothing; FILE is its report. It
 # believes in a leak when the object is five seconds old, and on second sight. What it
-# takes for one by mistake is found again by a later look; a leak is none the less one.
+# takes for one by mistake has been found at a later look; what is lost stays lost.
 no_leak()
 {
 	local look

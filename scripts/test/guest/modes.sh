@@ -14,8 +14,6 @@
 # Linux 7.3 counts the memory of a packet that IPComp has inflated too low and warns
 # of it, with any interface. A warning of another place keeps its own first line.
 # expects-log: WARNING: .* at skb_try_coalesce|Call Trace:
-#
-# limit: 240
 
 # shellcheck source=scripts/test/lib.sh
 . "${TESTDIR:?}/lib.sh"
