@@ -34,6 +34,10 @@ static int __init xac_init(void)
 	if (err)
 		goto unregister_lwtunnel;
 
+	err = xac_bundle_events_register();
+	if (err)
+		goto unregister_lwtunnel;
+
 	/*
 	 * The one slot that is overwritten without a question. Whoever else
 	 * would hold it holds the handlers as well, and those are ours now.
@@ -54,6 +58,7 @@ static int __init xac_init(void)
 
 unregister_session:
 	xac_session_unregister();
+	xac_bundle_events_unregister();
 unregister_lwtunnel:
 	xac_lwtunnel_unregister();
 unregister_handlers:
@@ -71,6 +76,7 @@ static void __exit xac_exit(void)
 	xac_kunit_exit();
 	xac_link_unregister();
 	xac_session_unregister();
+	xac_bundle_events_unregister();
 	xac_lwtunnel_unregister();
 	xac_handlers_unregister();
 	xac_link_net_exit();

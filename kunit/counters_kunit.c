@@ -59,7 +59,7 @@ static void every_name_is_unlike_the_others(struct kunit *test)
 static void sums_are_exact(struct kunit *test)
 {
 	struct xk_world *w = test->priv;
-	u64 sum[__XFRM_ACCEL_DROP_MAX];
+	u64 sum[XAC_COUNTERS];
 	struct xac_counters __percpu *counters = xac_counters_alloc();
 	unsigned int i, n;
 
@@ -85,7 +85,7 @@ static void counts_beyond_32_bits(struct kunit *test)
 {
 	struct xk_world *w = test->priv;
 	const u64 share = U32_MAX - 1;
-	u64 sum[__XFRM_ACCEL_DROP_MAX];
+	u64 sum[XAC_COUNTERS];
 	struct xac_counters __percpu *counters = xac_counters_alloc();
 	unsigned int n;
 	int cpu;
@@ -131,13 +131,13 @@ static void ethtool_shows_them(struct kunit *test)
 {
 	struct xk_world *w = test->priv;
 	const struct ethtool_ops *ops = w->dev->ethtool_ops;
-	u64 data[__XFRM_ACCEL_DROP_MAX];
+	u64 data[XAC_COUNTERS];
 	struct ethtool_drvinfo info = {};
 	char *strings;
 	int count, i;
 
 	count = ops->get_sset_count(w->dev, ETH_SS_STATS);
-	KUNIT_ASSERT_EQ(test, count, __XFRM_ACCEL_DROP_MAX);
+	KUNIT_ASSERT_EQ(test, count, XAC_COUNTERS);
 	KUNIT_EXPECT_EQ(test, ops->get_sset_count(w->dev, ETH_SS_TEST),
 			-EOPNOTSUPP);
 
@@ -146,7 +146,7 @@ static void ethtool_shows_them(struct kunit *test)
 	ops->get_strings(w->dev, ETH_SS_STATS, strings);
 
 	local_bh_disable();
-	for (i = 0; i < count; i++) {
+	for (i = 0; i < __XFRM_ACCEL_DROP_MAX; i++) {
 		int n;
 
 		for (n = 0; n <= i; n++)
@@ -155,7 +155,9 @@ static void ethtool_shows_them(struct kunit *test)
 	ops->get_ethtool_stats(w->dev, NULL, data);
 	local_bh_enable();
 
-	for (i = 0; i < count; i++) {
+	KUNIT_EXPECT_STREQ(test, strings + XAC_LOOKUPS * ETH_GSTRING_LEN,
+			   XFRM_ACCEL_LOOKUPS);
+	for (i = 0; i < __XFRM_ACCEL_DROP_MAX; i++) {
 		char *name = strings + i * ETH_GSTRING_LEN;
 
 		KUNIT_EXPECT_EQ(test, strncmp(name, XFRM_ACCEL_DROP_PREFIX,

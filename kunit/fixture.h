@@ -129,6 +129,9 @@ struct xfrm_state *xk_sa_add(struct net *net, const struct xk_sa *sa);
  * @if_id: if_id
  * @action: XFRM_POLICY_ALLOW or _BLOCK
  * @daddr: tunnel endpoint instead of B's address; IPv4, host byte order
+ * @selects: the one inner destination it is for, or 0; IPv4, host byte order
+ * @any_saddr: the template leaves the local endpoint open
+ * @priority: a lower number goes first
  */
 struct xk_policy {
 	int dir;
@@ -137,10 +140,15 @@ struct xk_policy {
 	u32 if_id;
 	u8 action;
 	u32 daddr;
+	u32 selects;
+	bool any_saddr;
+	u32 priority;
 };
 
 int xk_policy_add(struct net *net, const struct xk_policy *policy);
 void xk_flush(struct net *net);
+void xk_sa_event(struct xfrm_state *x, u32 event);
+void xk_policy_event(struct xfrm_policy *policy, u32 event);
 
 /* The tunnel SA from B to A, with the interface's if_id. */
 extern const struct xk_sa xk_sa_in;
@@ -184,11 +192,11 @@ struct sk_buff *xk_decrypted(struct xk_world *w, struct xfrm_state *x,
 
 /**
  * struct xk_stats - an interface's counters, to be compared
- * @drop: by reason
+ * @drop: by reason; the last one counts lookups
  * @dev: the standard ones
  */
 struct xk_stats {
-	u64 drop[__XFRM_ACCEL_DROP_MAX];
+	u64 drop[XAC_COUNTERS];
 	struct rtnl_link_stats64 dev;
 };
 
@@ -219,6 +227,7 @@ void xk_transmit(struct sk_buff *skb, struct net_device *dev,
 
 /* --- the suites --- */
 
+extern struct kunit_suite xac_cache_suite;
 extern struct kunit_suite xac_table_suite;
 extern struct kunit_suite xac_link_suite;
 extern struct kunit_suite xac_transmit_suite;

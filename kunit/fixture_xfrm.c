@@ -83,6 +83,30 @@ struct xfrm_state *xk_sa_make(struct net *net, const struct xk_sa *sa)
 }
 
 /**
+ * xk_sa_event - tell the key managers of an SA, as requests of user space do
+ * @x: the SA
+ * @event: XFRM_MSG_NEWSA and its like
+ */
+void xk_sa_event(struct xfrm_state *x, u32 event)
+{
+	const struct km_event c = { .event = event };
+
+	km_state_notify(x, &c);
+}
+
+/**
+ * xk_policy_event - tell the key managers of an output policy
+ * @policy: the policy
+ * @event: XFRM_MSG_NEWPOLICY and its like
+ */
+void xk_policy_event(struct xfrm_policy *policy, u32 event)
+{
+	const struct km_event c = { .event = event };
+
+	km_policy_notify(policy, XFRM_POLICY_OUT, &c);
+}
+
+/**
  * xk_sa_free - put an SA that is in no table
  * @x: the SA; no packet refers to it any more
  */
@@ -112,6 +136,7 @@ struct xfrm_state *xk_sa_add(struct net *net, const struct xk_sa *sa)
 		xk_sa_free(x);
 		return NULL;
 	}
+	xk_sa_event(x, XFRM_MSG_NEWSA);
 
 	return x;
 }
@@ -137,6 +162,11 @@ int xk_policy_add(struct net *net, const struct xk_policy *policy)
 	pol->if_id = policy->if_id;
 	pol->family = policy->inner;
 	pol->selector.family = policy->inner;
+	pol->priority = policy->priority;
+	if (policy->selects) {
+		pol->selector.daddr.a4 = htonl(policy->selects);
+		pol->selector.prefixlen_d = 32;
+	}
 	pol->action = policy->action;
 	pol->type = XFRM_POLICY_TYPE_MAIN;
 	pol->lft.soft_byte_limit = XFRM_INF;
@@ -154,7 +184,8 @@ int xk_policy_add(struct net *net, const struct xk_policy *policy)
 		tmpl->aalgos = ~0;
 		tmpl->ealgos = ~0;
 		tmpl->calgos = ~0;
-		xk_out_addr(&tmpl->saddr, policy->outer, out);
+		if (!policy->any_saddr)
+			xk_out_addr(&tmpl->saddr, policy->outer, out);
 		xk_out_addr(&tmpl->id.daddr, policy->outer, !out);
 		if (policy->daddr)
 			tmpl->id.daddr.a4 = htonl(policy->daddr);
@@ -163,6 +194,8 @@ int xk_policy_add(struct net *net, const struct xk_policy *policy)
 	err = xfrm_policy_insert(policy->dir, pol, 1);
 	if (err)
 		pol->walk.dead = 1;
+	else if (out)
+		xk_policy_event(pol, XFRM_MSG_NEWPOLICY);
 	xfrm_pol_put(pol);
 
 	return err;
@@ -174,6 +207,12 @@ int xk_policy_add(struct net *net, const struct xk_policy *policy)
  */
 void xk_flush(struct net *net)
 {
+	struct km_event c = { .event = XFRM_MSG_FLUSHPOLICY, .net = net };
+
 	xfrm_policy_flush(net, XFRM_POLICY_TYPE_MAIN, false);
+	km_policy_notify(NULL, 0, &c);
+
+	c.event = XFRM_MSG_FLUSHSA;
 	xfrm_state_flush(net, IPSEC_PROTO_ANY, false);
+	km_state_notify(NULL, &c);
 }

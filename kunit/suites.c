@@ -10,6 +10,7 @@
 #include "kunit/fixture.h"
 
 static struct kunit_suite *xac_suites[] = {
+	&xac_cache_suite,
 	&xac_counters_suite,
 	&xac_fuzz_suite,
 	&xac_icmp_suite,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * <net/xfrm.h>: decoding a packet's flow got the network namespace as an
- * argument.
+ * argument, flows got a type for the DSCP, SAs may belong to one CPU.
  */
 #ifndef _XAC_COMPAT_XFRM_H
 #define _XAC_COMPAT_XFRM_H
@@ -24,6 +24,36 @@ static inline void xac_decode_session(struct net *net, struct sk_buff *skb,
 	xfrm_decode_session(net, skb, fl, family);
 #else
 	xfrm_decode_session(skb, fl, family);
+#endif
+}
+
+/**
+ * xac_flowi_dscp - the DSCP of a flow, as the upper bits of a TOS byte
+ * @fl: the flow
+ * @family: AF_INET or AF_INET6; for the latter the core ignores it
+ */
+static inline u8 xac_flowi_dscp(const struct flowi *fl, unsigned int family)
+{
+	if (family != AF_INET)
+		return 0;
+#ifdef XAC_HAVE_FLOWI4_DSCP
+	return inet_dscp_to_dsfield(fl->u.ip4.flowi4_dscp);
+#else
+	return fl->u.ip4.flowi4_tos;
+#endif
+}
+
+/**
+ * xac_policy_acquires_per_cpu - does the policy want an SA for each CPU?
+ * @policy: the policy
+ */
+static inline bool
+xac_policy_acquires_per_cpu(const struct xfrm_policy *policy)
+{
+#ifdef XFRM_POLICY_CPU_ACQUIRE
+	return policy->flags & XFRM_POLICY_CPU_ACQUIRE;
+#else
+	return false;
 #endif
 }
 

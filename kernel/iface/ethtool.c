@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * ethtool -i: which module drives this interface; ethtool -S: its drops.
+ * ethtool -i: which module drives this interface; ethtool -S: its drops, and
+ * how well it remembers.
  */
 #include <linux/ethtool.h>
 #include <linux/xfrm_accel.h>
@@ -16,7 +17,7 @@ static void xac_get_drvinfo(struct net_device *dev,
 
 static int xac_get_sset_count(struct net_device *dev, int sset)
 {
-	return sset == ETH_SS_STATS ? __XFRM_ACCEL_DROP_MAX : -EOPNOTSUPP;
+	return sset == ETH_SS_STATS ? XAC_COUNTERS : -EOPNOTSUPP;
 }
 
 static void xac_get_strings(struct net_device *dev, u32 sset, u8 *data)
@@ -29,6 +30,7 @@ static void xac_get_strings(struct net_device *dev, u32 sset, u8 *data)
 	for (i = 0; i < __XFRM_ACCEL_DROP_MAX; i++)
 		ethtool_sprintf(&data, XFRM_ACCEL_DROP_PREFIX "%s",
 				xac_drop_name(i));
+	ethtool_sprintf(&data, XFRM_ACCEL_LOOKUPS);
 }
 
 static void xac_get_ethtool_stats(struct net_device *dev,

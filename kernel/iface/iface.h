@@ -6,6 +6,7 @@
 #include <linux/rhashtable.h>
 #include <net/net_namespace.h>
 
+#include "iface/bundle_cache.h"
 #include "observe/counters.h"
 #include "xfrm_accel_probes.h"
 
@@ -40,7 +41,10 @@ struct metadata_dst;
  * @link: index of the lower device in @net, or 0
  * @external: if_id and lower device come with each packet, as metadata
  * @entry: its place in the table of @net
- * @siblings: all interfaces with the same @net; RTNL
+ * @siblings: all interfaces with the same @net; changed under RTNL, read under
+ *	      RCU
+ * @table: the table of @net
+ * @cache: bundles of packets it has sent
  */
 struct xac_dev {
 	struct net *net;
@@ -49,6 +53,9 @@ struct xac_dev {
 	u32 if_id;
 	int link;
 	bool external;
+
+	struct xac_table *table;
+	struct xac_cache cache;
 
 	struct xac_table_entry *entry;
 	struct list_head siblings;
@@ -59,13 +66,15 @@ struct xac_dev {
  * @by_if_id: if_id to interface
  * @closed: the namespace goes: nothing is found any more
  * @external: the one interface that takes what has no interface of its own
- * @all: every interface, linked by xac_dev.siblings; RTNL
+ * @all: every interface, linked by xac_dev.siblings
+ * @cache: what the interfaces' bundle caches share
  */
 struct xac_table {
 	struct rhashtable by_if_id;
 	bool closed;
 	struct xac_dev __rcu *external;
 	struct list_head all;
+	struct xac_cache_net cache;
 };
 
 /* table.c */
@@ -76,6 +85,8 @@ bool xac_table_has(struct xac_table *table, u32 if_id);
 int xac_table_add(struct xac_table *table, struct xac_dev *xd);
 void xac_table_del(struct xac_table *table, struct xac_dev *xd);
 int xac_table_rekey(struct xac_table *table, struct xac_dev *xd, u32 if_id);
+struct xac_dev *xac_table_lookup(struct xac_table *table, u32 if_id);
+struct xac_dev *xac_table_external(struct xac_table *table);
 struct xac_dev *xac_table_find(struct xac_table *table, u32 if_id);
 
 /* link.c */

@@ -63,11 +63,14 @@ static int xac_dev_init(struct net_device *dev)
 	if (err)
 		return err;
 
+	err = -ENOMEM;
 	xd->counters = xac_counters_alloc();
-	if (!xd->counters) {
-		xac_dev_stats_free(dev);
-		return -ENOMEM;
-	}
+	if (!xd->counters)
+		goto free_stats;
+
+	err = xac_cache_init(xd);
+	if (err)
+		goto free_counters;
 
 	dev->needed_headroom = XAC_HEADROOM;
 	dev->needed_tailroom = XAC_TAILROOM;
@@ -84,12 +87,20 @@ static int xac_dev_init(struct net_device *dev)
 	}
 
 	return 0;
+
+free_counters:
+	free_percpu(xd->counters);
+free_stats:
+	xac_dev_stats_free(dev);
+
+	return err;
 }
 
 static void xac_dev_free(struct net_device *dev)
 {
 	struct xac_dev *xd = netdev_priv(dev);
 
+	xac_cache_free(xd);
 	free_percpu(xd->counters);
 	xac_dev_stats_free(dev);
 }
@@ -100,7 +111,11 @@ static void xac_dev_uninit(struct net_device *dev)
 
 	/* Registration may have failed before the interface was listed. */
 	if (!list_empty(&xd->siblings))
-		xac_table_del(xac_net_table(xd->net), xd);
+		xac_table_del(xd->table, xd);
+
+	/* It is down, and sends nothing any more. */
+	xac_judge_withdraw(xd);
+	xac_cache_forget(xd);
 }
 
 static int xac_get_iflink(const struct net_device *dev)
@@ -240,6 +255,7 @@ static int xac_new(struct net *net, struct net_device *dev,
 		return err;
 
 	xd->net = net;
+	xd->table = xac_net_table(net);
 	xd->dev = dev;
 	xd->link = parms.link;
 	xd->if_id = parms.if_id;
@@ -252,7 +268,7 @@ static int xac_new(struct net *net, struct net_device *dev,
 	if (err)
 		return err;
 
-	err = xac_table_add(xac_net_table(net), xd);
+	err = xac_table_add(xd->table, xd);
 	if (err)
 		unregister_netdevice(dev);
 
@@ -306,11 +322,12 @@ static int xac_changelink(struct net_device *dev, struct nlattr *tb[],
 	if (parms.if_id == xd->if_id)
 		return 0;
 
-	err = xac_table_rekey(xac_net_table(xd->net), xd, parms.if_id);
+	err = xac_table_rekey(xd->table, xd, parms.if_id);
 	if (err == -EEXIST)
 		NL_SET_ERR_MSG(extack, "another xfrm interface has this if_id");
 	if (err)
 		return err;
+	xac_cache_forget(xd);
 
 	netdev_state_change(dev);
 

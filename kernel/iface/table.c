@@ -6,6 +6,7 @@
  * the new entry in before it takes the old one out: no packet finds the
  * interface missing in between, and a refusal leaves everything as it was.
  */
+#include <linux/jhash.h>
 #include <linux/rtnetlink.h>
 #include <linux/slab.h>
 
@@ -18,10 +19,28 @@ struct xac_table_entry {
 	struct rcu_head rcu;
 };
 
+/*
+ * The key is one word: said in a way that the compiler can put in line, this
+ * costs a few instructions; the default is two calls for any length of key.
+ */
+static u32 xac_if_id_hash(const void *key, u32 length, u32 seed)
+{
+	return jhash_1word(*(const u32 *)key, seed);
+}
+
+static int xac_if_id_differs(struct rhashtable_compare_arg *arg,
+			     const void *entry)
+{
+	return *(const u32 *)arg->key !=
+	       ((const struct xac_table_entry *)entry)->if_id;
+}
+
 static const struct rhashtable_params xac_table_params = {
 	.key_len	= sizeof_field(struct xac_table_entry, if_id),
 	.key_offset	= offsetof(struct xac_table_entry, if_id),
 	.head_offset	= offsetof(struct xac_table_entry, node),
+	.hashfn		= xac_if_id_hash,
+	.obj_cmpfn	= xac_if_id_differs,
 	.automatic_shrinking = true,
 };
 
@@ -34,6 +53,9 @@ static const struct rhashtable_params xac_table_params = {
 int xac_table_init(struct xac_table *table)
 {
 	INIT_LIST_HEAD(&table->all);
+	atomic_set(&table->cache.used, 0);
+	atomic_set(&table->cache.generation, 0);
+	xac_judge_init(&table->cache.judge);
 	table->closed = false;
 	RCU_INIT_POINTER(table->external, NULL);
 
@@ -61,6 +83,7 @@ void xac_table_close(struct xac_table *table)
 void xac_table_destroy(struct xac_table *table)
 {
 	WARN_ON_ONCE(!list_empty(&table->all));
+	xac_judge_exit(&table->cache.judge);
 	rhashtable_destroy(&table->by_if_id);
 }
 
@@ -137,7 +160,7 @@ int xac_table_add(struct xac_table *table, struct xac_dev *xd)
 		xd->entry = entry;
 	}
 
-	list_add_tail(&xd->siblings, &table->all);
+	list_add_tail_rcu(&xd->siblings, &table->all);
 
 	return 0;
 }
@@ -153,7 +176,7 @@ void xac_table_del(struct xac_table *table, struct xac_dev *xd)
 {
 	ASSERT_RTNL();
 
-	list_del(&xd->siblings);
+	list_del_rcu(&xd->siblings);
 
 	if (xd->external) {
 		RCU_INIT_POINTER(table->external, NULL);
@@ -192,6 +215,38 @@ int xac_table_rekey(struct xac_table *table, struct xac_dev *xd, u32 if_id)
 }
 
 /**
+ * xac_table_lookup - the interface with an if_id, whether it is up or not
+ * @table: the table of the SA's namespace
+ * @if_id: the if_id
+ *
+ * Context: RCU or bottom halves off; the result is valid as long.
+ * Return: the interface or NULL.
+ */
+struct xac_dev *xac_table_lookup(struct xac_table *table, u32 if_id)
+{
+	struct xac_table_entry *entry;
+
+	if (READ_ONCE(table->closed))
+		return NULL;
+
+	entry = rhashtable_lookup(&table->by_if_id, &if_id, xac_table_params);
+
+	return entry ? entry->xd : NULL;
+}
+
+/**
+ * xac_table_external - the external interface, whether it is up or not
+ * @table: the table of the SA's namespace
+ *
+ * Context: RCU or bottom halves off; the result is valid as long.
+ * Return: the interface or NULL.
+ */
+struct xac_dev *xac_table_external(struct xac_table *table)
+{
+	return rcu_dereference_check(table->external, rcu_read_lock_bh_held());
+}
+
+/**
  * xac_table_find - the interface that packets with an if_id belong to
  * @table: the table of the SA's namespace
  * @if_id: the SA's
@@ -202,17 +257,16 @@ int xac_table_rekey(struct xac_table *table, struct xac_dev *xd, u32 if_id)
  */
 struct xac_dev *xac_table_find(struct xac_table *table, u32 if_id)
 {
-	struct xac_table_entry *entry;
 	struct xac_dev *xd;
 
 	if (READ_ONCE(table->closed))
 		return NULL;
 
-	entry = rhashtable_lookup(&table->by_if_id, &if_id, xac_table_params);
-	if (entry && (entry->xd->dev->flags & IFF_UP))
-		return entry->xd;
+	xd = xac_table_lookup(table, if_id);
+	if (xd && (xd->dev->flags & IFF_UP))
+		return xd;
 
-	xd = rcu_dereference_check(table->external, rcu_read_lock_bh_held());
+	xd = xac_table_external(table);
 	if (xd && (xd->dev->flags & IFF_UP))
 		return xd;
 

@@ -28,8 +28,9 @@
  * struct xac_tx - what is known about a packet on its way through
  * @xd: the interface
  * @family: per-family operations
- * @fl: the packet's flow, for policy and SA lookup
- * @if_id: policies and SAs must carry it
+ * @fl: the packet's flow, for policy and SA lookup; unknown where the bundle
+ *	was found without
+ * @if_id: policies and SAs must carry it; goes with @fl
  */
 struct xac_tx {
 	struct xac_dev *xd;
@@ -198,10 +199,11 @@ bool xac_fits(const struct sk_buff *skb, u32 mtu)
 }
 
 /*
- * Path MTU discovery on the tunnel (RFC 4301, section 8.2; RFC 8200 for the
- * floor of 1280: what is not above it is cut into fragments instead).
+ * Path MTU discovery on the tunnel, for a packet that does not fit through it
+ * in one piece (RFC 4301, section 8.2; RFC 8200 for the floor of 1280: what is
+ * not above it is cut into fragments instead).
  *
- * @mtu: what fits through the tunnel in one piece
+ * @mtu: what would fit
  *
  * Return: true if the packet must not be sent: its sender has been told.
  */
@@ -279,6 +281,7 @@ static int xac_find_bundle(struct sk_buff *skb, const struct xac_tx *tx,
 	if (!dst_hold_safe(dst))
 		return XFRM_ACCEL_DROP_TX_NO_ROUTE;
 
+	xac_count_lookup(tx->xd->counters);
 	dst = xfrm_lookup_with_ifid(tx->xd->net, dst,
 				    (struct flowi *)&tx->fl, NULL, 0,
 				    tx->if_id);
@@ -300,12 +303,51 @@ static int xac_find_bundle(struct sk_buff *skb, const struct xac_tx *tx,
 	return XAC_NO_DROP;
 }
 
-/* Consumes the packet and the bundle. */
+/*
+ * The bundle of a packet's flow, remembered or new; fills in tx->fl and
+ * tx->if_id. As xac_find_bundle().
+ */
+static int xac_resolve(struct sk_buff *skb, struct xac_tx *tx,
+		       struct dst_entry **bundle)
+{
+	const unsigned short af = tx->family->af;
+	struct net_device *dev = tx->xd->dev;
+	u32 generation;
+	int verdict;
+
+	memset(&tx->fl, 0, sizeof(tx->fl));
+	xac_decode_session(dev_net(dev), skb, &tx->fl, af);
+
+	if (!skb_dst(skb) && tx->family->route(skb, dev, &tx->fl))
+		return XFRM_ACCEL_DROP_TX_NO_ROUTE;
+
+	verdict = xac_tx_key(skb, tx);
+	if (verdict != XAC_NO_DROP)
+		return verdict;
+
+	*bundle = xac_cache_find_flow(tx->xd, skb_dst(skb), &tx->fl, af,
+				      tx->if_id);
+	if (*bundle)
+		return XAC_NO_DROP;
+
+	generation = xac_cache_generation(tx->xd);
+	verdict = xac_find_bundle(skb, tx, bundle);
+	if (verdict == XAC_NO_DROP)
+		xac_cache_add(tx->xd, generation, *bundle, &tx->fl, af,
+			      tx->if_id);
+
+	return verdict;
+}
+
+/*
+ * Consumes the packet and the bundle.
+ *
+ * @fits: in one piece
+ */
 static void xac_output(struct sk_buff *skb, const struct xac_tx *tx,
-		       struct dst_entry *bundle)
+		       struct dst_entry *bundle, bool fits)
 {
 	struct net_device *dev = tx->xd->dev;
-	bool must_be_cut = !xac_fits(skb, dst_mtu(bundle));
 	unsigned int length = skb->len;
 	int err;
 
@@ -316,7 +358,7 @@ static void xac_output(struct sk_buff *skb, const struct xac_tx *tx,
 	 * xac_too_big() let it pass: IPv4 without DF, or IPv6 that is not
 	 * above 1280. For the latter IPv6 output would refuse to fragment.
 	 */
-	skb->ignore_df = must_be_cut;
+	skb->ignore_df = !fits;
 	skb->dev = xac_dst_dev(bundle);
 
 	err = dst_output(tx->xd->net, skb_to_full_sk(skb), skb);
@@ -333,8 +375,10 @@ static void xac_output(struct sk_buff *skb, const struct xac_tx *tx,
 static int xac_transmit(struct sk_buff *skb, struct xac_tx *tx)
 {
 	struct net_device *dev = tx->xd->dev;
-	struct dst_entry *bundle;
+	struct dst_entry *bundle = NULL;
 	int verdict;
+	bool fits;
+	u32 mtu;
 
 	tx->family = xac_tx_family_of(skb);
 	if (!tx->family)
@@ -343,18 +387,14 @@ static int xac_transmit(struct sk_buff *skb, struct xac_tx *tx)
 		return XFRM_ACCEL_DROP_TX_MALFORMED;
 
 	tx->family->reset_cb(skb);
-	xac_decode_session(dev_net(dev), skb, &tx->fl, tx->family->af);
 
-	if (!skb_dst(skb) && tx->family->route(skb, dev, &tx->fl))
-		return XFRM_ACCEL_DROP_TX_NO_ROUTE;
-
-	verdict = xac_tx_key(skb, tx);
-	if (verdict != XAC_NO_DROP)
-		return verdict;
-
-	verdict = xac_find_bundle(skb, tx, &bundle);
-	if (verdict != XAC_NO_DROP)
-		return verdict;
+	if (skb_dst(skb) && !tx->xd->external)
+		bundle = xac_cache_find_shared(tx->xd, skb, tx->family->af);
+	if (!bundle) {
+		verdict = xac_resolve(skb, tx, &bundle);
+		if (verdict != XAC_NO_DROP)
+			return verdict;
+	}
 
 	if (xac_dst_dev(bundle) == dev) {
 		net_warn_ratelimited("%s: the route of the encrypted packet leads back into the interface\n",
@@ -363,12 +403,14 @@ static int xac_transmit(struct sk_buff *skb, struct xac_tx *tx)
 		return XFRM_ACCEL_DROP_TX_LOOP;
 	}
 
-	if (xac_too_big(skb, tx, dst_mtu(bundle))) {
+	mtu = dst_mtu(bundle);
+	fits = xac_fits(skb, mtu);
+	if (!fits && xac_too_big(skb, tx, mtu)) {
 		dst_release(bundle);
 		return XFRM_ACCEL_DROP_TX_TOO_BIG;
 	}
 
-	xac_output(skb, tx, bundle);
+	xac_output(skb, tx, bundle, fits);
 
 	return XAC_NO_DROP;
 }
@@ -411,9 +453,11 @@ static void xac_tx_failed(struct sk_buff *skb, struct net_device *dev,
  */
 netdev_tx_t xac_start_xmit(struct sk_buff *skb, struct net_device *dev)
 {
-	struct xac_tx tx = { .xd = netdev_priv(dev) };
-	int verdict = xac_transmit(skb, &tx);
+	struct xac_tx tx;
+	int verdict;
 
+	tx.xd = netdev_priv(dev);
+	verdict = xac_transmit(skb, &tx);
 	if (verdict != XAC_NO_DROP) {
 		xac_tx_failed(skb, dev, verdict);
 		xac_drop(skb, dev, tx.xd->counters, verdict);

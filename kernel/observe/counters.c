@@ -89,19 +89,34 @@ void xac_drop(struct sk_buff *skb, const struct net_device *dev,
 }
 
 /**
- * xac_counters_read - sum an interface's drop counters over all CPUs
+ * xac_count_lookup - count that policy and SA are looked up for a packet
  * @counters: the interface's counters
- * @sum: filled with __XFRM_ACCEL_DROP_MAX packet counts
+ *
+ * Context: bottom halves off.
+ */
+void xac_count_lookup(struct xac_counters __percpu *counters)
+{
+	struct xac_counters *cpu = this_cpu_ptr(counters);
+
+	u64_stats_update_begin(&cpu->syncp);
+	u64_stats_inc(&cpu->lookups);
+	u64_stats_update_end(&cpu->syncp);
+}
+
+/**
+ * xac_counters_read - sum an interface's counters over all CPUs
+ * @counters: the interface's counters
+ * @sum: filled with XAC_COUNTERS numbers
  *
  * Context: any.
  */
 void xac_counters_read(struct xac_counters __percpu *counters, u64 *sum)
 {
-	u64 share[__XFRM_ACCEL_DROP_MAX];
+	u64 share[XAC_COUNTERS];
 	unsigned int start, i;
 	int cpu;
 
-	memset(sum, 0, __XFRM_ACCEL_DROP_MAX * sizeof(*sum));
+	memset(sum, 0, XAC_COUNTERS * sizeof(*sum));
 
 	for_each_possible_cpu(cpu) {
 		const struct xac_counters *c = per_cpu_ptr(counters, cpu);
@@ -110,9 +125,10 @@ void xac_counters_read(struct xac_counters __percpu *counters, u64 *sum)
 			start = u64_stats_fetch_begin(&c->syncp);
 			for (i = 0; i < __XFRM_ACCEL_DROP_MAX; i++)
 				share[i] = u64_stats_read(&c->drop[i]);
+			share[XAC_LOOKUPS] = u64_stats_read(&c->lookups);
 		} while (u64_stats_fetch_retry(&c->syncp, start));
 
-		for (i = 0; i < __XFRM_ACCEL_DROP_MAX; i++)
+		for (i = 0; i < XAC_COUNTERS; i++)
 			sum[i] += share[i];
 	}
 }

@@ -66,6 +66,12 @@ int xac_probe(struct net *net, struct sk_buff *skb, struct flowi *fl)
 }
 C
 
+probe FLOWI4_DSCP <<'C'
+#include <net/flow.h>
+dscp_t xac_probe(const struct flowi4 *fl4);
+dscp_t xac_probe(const struct flowi4 *fl4) { return fl4->flowi4_dscp; }
+C
+
 probe DST_DEV <<'C'
 #include <net/dst.h>
 struct net_device *xac_probe(const struct dst_entry *dst);

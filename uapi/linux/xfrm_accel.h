@@ -16,6 +16,12 @@
 #define XFRM_ACCEL_DRIVER_NAME	"xfrm_accel"	/* ethtool -i */
 #define XFRM_ACCEL_DROP_PREFIX	"drop_"
 
+/*
+ * How often policy and SA were looked up for a packet to send; beside that,
+ * packets were sent by what is remembered of their flow.
+ */
+#define XFRM_ACCEL_LOOKUPS	"tx_bundle_lookups"
+
 /**
  * enum xfrm_accel_drop_reason - why an xfrm interface discarded a packet
  * @XFRM_ACCEL_DROP_TX_NOT_IP: the packet given to the interface is neither

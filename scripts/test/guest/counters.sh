@@ -66,7 +66,7 @@ names()
 	fi
 	[ -x "$HELPERS/drop_names" ] || die "HELPERS has no drop_names: run prepare.sh"
 	same "counters are those of the header for user space, in order" \
-		"$(in_ns "$A" ethtool -S ipsec0 | sed -n 's/^ *\(drop_[a-z_]*\):.*/\1/p')" \
+		"$(in_ns "$A" ethtool -S ipsec0 | sed -n 's/^ *\([a-z_]*\):.*/\1/p')" \
 		"$("$HELPERS/drop_names")"
 	same "driver name" "$(in_ns "$A" ethtool -i ipsec0 | sed -n 's/^driver: //p')" \
 		xfrm_accel
