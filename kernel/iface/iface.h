@@ -109,6 +109,9 @@ int xac_receive_cb(struct sk_buff *skb, int err);
 void xac_session_register(void);
 void xac_session_unregister(void);
 
+/* scrub.c */
+void xac_scrub(struct sk_buff *skb, bool crosses_netns);
+
 /* handlers.c */
 int xac_handlers_register(void);
 void xac_handlers_unregister(void);

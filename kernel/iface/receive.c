@@ -56,8 +56,8 @@ static unsigned short xac_inner_family(struct sk_buff *skb,
  *
  * Return: 0, or a negative errno with the drop counted.
  */
-static int xac_enter_netns(struct sk_buff *skb, const struct xac_dev *xd,
-			   const struct xfrm_state *x)
+static int xac_check_crossing(struct sk_buff *skb, const struct xac_dev *xd,
+			      const struct xfrm_state *x)
 {
 	unsigned short family = xac_inner_family(skb, x);
 
@@ -74,30 +74,7 @@ static int xac_enter_netns(struct sk_buff *skb, const struct xac_dev *xd,
 		return -EPERM;
 	}
 
-	ipvs_reset(skb);
-	secpath_reset(skb);
-	skb_orphan(skb);
-	skb->mark = 0;
-
 	return 0;
-}
-
-/* Forget what the encrypted packet had with it. */
-static void xac_scrub_incoming(struct sk_buff *skb)
-{
-	/*
-	 * GRO may have taken the packet off a VLAN's lower device before the
-	 * tag was looked at. The tag was the outer packet's.
-	 */
-	__vlan_hwaccel_clear_tag(skb);
-
-	skb_clear_tstamp(skb);
-	skb->pkt_type = PACKET_HOST;
-	skb->skb_iif = 0;
-	skb->ignore_df = 0;
-	skb_dst_drop(skb);
-	nf_reset_ct(skb);
-	nf_reset_trace(skb);
 }
 
 static int xac_attach_metadata(struct sk_buff *skb, const struct xac_dev *xd,
@@ -123,20 +100,27 @@ static int xac_attach_metadata(struct sk_buff *skb, const struct xac_dev *xd,
 static int xac_deliver(struct sk_buff *skb, const struct xac_dev *xd,
 		       const struct xfrm_state *x)
 {
+	bool crosses_netns = !net_eq(xd->net, dev_net(xd->dev));
 	int link = skb->dev->ifindex;
 	u32 if_id = x->if_id;
 	int err;
 
 	skb->dev = xd->dev;
 
-	/* Ends the packet's reference on @x: from there on only RCU holds it. */
-	if (!net_eq(xd->net, dev_net(xd->dev))) {
-		err = xac_enter_netns(skb, xd, x);
+	if (crosses_netns) {
+		err = xac_check_crossing(skb, xd, x);
 		if (err)
 			return err;
 	}
 
-	xac_scrub_incoming(skb);
+	/*
+	 * GRO may have taken the packet off a VLAN's lower device before the
+	 * tag was looked at. The tag was the outer packet's.
+	 */
+	__vlan_hwaccel_clear_tag(skb);
+
+	/* May end the packet's reference on @x: then only RCU holds it. */
+	xac_scrub(skb, crosses_netns);
 
 	if (xd->external) {
 		err = xac_attach_metadata(skb, xd, if_id, link);

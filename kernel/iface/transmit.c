@@ -167,28 +167,6 @@ static const struct xac_tx_family *xac_tx_family_of(const struct sk_buff *skb)
 	}
 }
 
-/*
- * Forget what belongs to the plaintext's way here: the encrypted packet is
- * another packet. Between namespaces nothing may leak at all.
- */
-static void xac_scrub_outgoing(struct sk_buff *skb, bool crosses_netns)
-{
-	skb_clear_tstamp(skb);
-	skb->pkt_type = PACKET_HOST;
-	skb->skb_iif = 0;
-	skb->ignore_df = 0;
-	skb_dst_drop(skb);
-	nf_reset_ct(skb);
-	nf_reset_trace(skb);
-
-	if (crosses_netns) {
-		ipvs_reset(skb);
-		secpath_reset(skb);
-		skb_orphan(skb);
-		skb->mark = 0;
-	}
-}
-
 VISIBLE_IF_KUNIT
 bool xac_fits(const struct sk_buff *skb, u32 mtu)
 {
@@ -351,7 +329,7 @@ static void xac_output(struct sk_buff *skb, const struct xac_tx *tx,
 	unsigned int length = skb->len;
 	int err;
 
-	xac_scrub_outgoing(skb, !net_eq(tx->xd->net, dev_net(dev)));
+	xac_scrub(skb, !net_eq(tx->xd->net, dev_net(dev)));
 	skb_dst_set(skb, bundle);
 
 	/*
