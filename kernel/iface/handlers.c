@@ -14,19 +14,7 @@
 /* Higher is asked first; esp4 and its like have 0. */
 #define XAC_PROTOCOL_PRIORITY	10
 
-/* The packet that xac_input() has given to the core on this CPU. */
-static DEFINE_PER_CPU(const struct sk_buff *, xac_handled);
-
-/**
- * xac_in_own_handler - is xac_input() of this very packet on the stack?
- * @skb: the packet
- *
- * Context: bottom halves off.
- */
-bool xac_in_own_handler(const struct sk_buff *skb)
-{
-	return this_cpu_read(xac_handled) == skb;
-}
+DEFINE_PER_CPU(const struct sk_buff *, xac_handled);
 
 /**
  * xac_input - hand an encrypted packet to the core

@@ -3,7 +3,22 @@
 #define _XAC_IFACE_HANDLERS_H
 
 #include <linux/kconfig.h>
+#include <linux/percpu.h>
 #include <linux/skbuff.h>
+
+/* The packet that xac_input() has given to the core on this CPU. */
+DECLARE_PER_CPU(const struct sk_buff *, xac_handled);
+
+/**
+ * xac_in_own_handler - is xac_input() of this very packet on the stack?
+ * @skb: the packet
+ *
+ * Context: bottom halves off.
+ */
+static inline bool xac_in_own_handler(const struct sk_buff *skb)
+{
+	return this_cpu_read(xac_handled) == skb;
+}
 
 /* handlers.c */
 int xac_input(struct sk_buff *skb, int nexthdr, __be32 spi, int encap_type,

@@ -115,7 +115,6 @@ void xac_scrub(struct sk_buff *skb, bool crosses_netns);
 /* handlers.c */
 int xac_handlers_register(void);
 void xac_handlers_unregister(void);
-bool xac_in_own_handler(const struct sk_buff *skb);
 
 /* icmp.c */
 int xac_err4(struct sk_buff *skb, u32 info);

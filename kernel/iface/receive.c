@@ -15,6 +15,7 @@
 
 #include "compat/kunit.h"
 #include "compat/xfrm.h"
+#include "iface/handlers.h"
 #include "iface/iface.h"
 
 /**
@@ -169,13 +170,14 @@ static bool xac_may_be_async(const struct xfrm_state *x)
 VISIBLE_IF_KUNIT
 bool xac_completed_async(const struct sk_buff *skb)
 {
-	const struct xfrm_offload *xo = xfrm_offload((struct sk_buff *)skb);
 	const struct sec_path *sp = skb_sec_path(skb);
+	const struct xfrm_offload *xo;
 	int i;
 
 	if (xac_in_own_handler(skb))
 		return false;
 
+	xo = xfrm_offload((struct sk_buff *)skb);
 	if (xo && (xo->flags & XFRM_GRO) &&
 	    (!(current->flags & PF_WQ_WORKER) || in_serving_softirq()))
 		return false;

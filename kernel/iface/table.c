@@ -259,12 +259,12 @@ struct xac_dev *xac_table_find(struct xac_table *table, u32 if_id)
 {
 	struct xac_dev *xd;
 
-	if (READ_ONCE(table->closed))
-		return NULL;
-
 	xd = xac_table_lookup(table, if_id);
 	if (xd && (xd->dev->flags & IFF_UP))
 		return xd;
+
+	if (READ_ONCE(table->closed))
+		return NULL;
 
 	xd = xac_table_external(table);
 	if (xd && (xd->dev->flags & IFF_UP))

@@ -42,8 +42,7 @@ struct xac_tx {
 /**
  * struct xac_tx_family - what differs between IPv4 and IPv6
  * @af: address family
- * @header_ok: does the network header bear what skb->protocol says?
- * @reset_cb: clear what a former layer left in the control block
+ * @version: in the IP header
  * @route: find and attach a route for a packet that has none; 0 or -errno
  * @must_fit: may the packet not be fragmented, by anybody?
  * @min_mtu: never tell a sender less
@@ -51,24 +50,13 @@ struct xac_tx {
  */
 struct xac_tx_family {
 	unsigned short af;
-	bool (*header_ok)(const struct sk_buff *skb);
-	void (*reset_cb)(struct sk_buff *skb);
+	u8 version;
 	int (*route)(struct sk_buff *skb, struct net_device *dev,
 		     struct flowi *fl);
 	bool (*must_fit)(const struct sk_buff *skb);
 	u32 min_mtu;
 	void (*tell_too_big)(struct sk_buff *skb, u32 mtu);
 };
-
-static bool xac_header_ok4(const struct sk_buff *skb)
-{
-	return ip_hdr(skb)->version == 4 && ip_hdr(skb)->ihl >= 5;
-}
-
-static void xac_reset_cb4(struct sk_buff *skb)
-{
-	memset(IPCB(skb), 0, sizeof(*IPCB(skb)));
-}
 
 static int xac_route4(struct sk_buff *skb, struct net_device *dev,
 		      struct flowi *fl)
@@ -97,23 +85,12 @@ static void xac_tell_too_big4(struct sk_buff *skb, u32 mtu)
 
 static const struct xac_tx_family xac_tx_ipv4 = {
 	.af		= AF_INET,
-	.header_ok	= xac_header_ok4,
-	.reset_cb	= xac_reset_cb4,
+	.version	= 4,
 	.route		= xac_route4,
 	.must_fit	= xac_must_fit4,
 	.min_mtu	= 0,
 	.tell_too_big	= xac_tell_too_big4,
 };
-
-static bool xac_header_ok6(const struct sk_buff *skb)
-{
-	return ipv6_hdr(skb)->version == 6;
-}
-
-static void xac_reset_cb6(struct sk_buff *skb)
-{
-	memset(IP6CB(skb), 0, sizeof(*IP6CB(skb)));
-}
 
 static int xac_route6(struct sk_buff *skb, struct net_device *dev,
 		      struct flowi *fl)
@@ -147,8 +124,7 @@ static void xac_tell_too_big6(struct sk_buff *skb, u32 mtu)
 
 static const struct xac_tx_family xac_tx_ipv6 = {
 	.af		= AF_INET6,
-	.header_ok	= xac_header_ok6,
-	.reset_cb	= xac_reset_cb6,
+	.version	= 6,
 	.route		= xac_route6,
 	.must_fit	= xac_must_fit6,
 	.min_mtu	= IPV6_MIN_MTU,
@@ -165,6 +141,23 @@ static const struct xac_tx_family *xac_tx_family_of(const struct sk_buff *skb)
 	default:
 		return NULL;
 	}
+}
+
+/* Does the network header bear what skb->protocol says? */
+static bool xac_header_ok(const struct sk_buff *skb,
+			  const struct xac_tx_family *family)
+{
+	const u8 first = *skb_network_header(skb);
+
+	return first >> 4 == family->version &&
+	       (family->version != 4 || (first & 0xf) >= 5);
+}
+
+/* Clear what a former layer left in the control block for the IP layer. */
+static void xac_reset_cb(struct sk_buff *skb)
+{
+	memset(skb->cb, 0, max(sizeof(struct inet_skb_parm),
+			       sizeof(struct inet6_skb_parm)));
 }
 
 VISIBLE_IF_KUNIT
@@ -361,10 +354,10 @@ static int xac_transmit(struct sk_buff *skb, struct xac_tx *tx)
 	tx->family = xac_tx_family_of(skb);
 	if (!tx->family)
 		return XFRM_ACCEL_DROP_TX_NOT_IP;
-	if (!pskb_inet_may_pull(skb) || !tx->family->header_ok(skb))
+	if (!pskb_inet_may_pull(skb) || !xac_header_ok(skb, tx->family))
 		return XFRM_ACCEL_DROP_TX_MALFORMED;
 
-	tx->family->reset_cb(skb);
+	xac_reset_cb(skb);
 
 	if (skb_dst(skb) && !tx->xd->external)
 		bundle = xac_cache_find_shared(tx->xd, skb, tx->family->af);
