@@ -140,10 +140,11 @@ static void a_flow_has_its_entry_from_the_second_packet_on(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, used(w), 1);
 	KUNIT_EXPECT_EQ(test, lookups(test, to4(0)), 0);
 
+	/* IPv6 may share, and so all is forgotten once. */
 	judged(w);
+	KUNIT_EXPECT_EQ(test, lookups(test, to4(0)), 1);
 	KUNIT_EXPECT_EQ(test, lookups(test, to4(0)), 0);
 	KUNIT_EXPECT_EQ(test, lookups(test, to4(1)), 1);
-	/* IPv6 has one policy only. */
 	KUNIT_EXPECT_EQ(test, lookups(test, xk_skb6(100)), 1);
 	KUNIT_EXPECT_EQ(test, lookups(test, xk_skb6(100)), 0);
 }
@@ -161,6 +162,25 @@ static void one_policy_one_bundle(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, lookups(test, xk_skb6(100)), 1);
 	KUNIT_EXPECT_EQ(test, lookups(test, xk_skb6(100)), 0);
 	KUNIT_EXPECT_EQ(test, used(w), 2);
+}
+
+/* Flows that were there before the judge share like those that came later. */
+static void older_flows_share_too(struct kunit *test)
+{
+	struct xk_world *w = test->priv;
+	unsigned int n;
+
+	KUNIT_ASSERT_EQ(test, xk_tunnel_out(w, AF_INET), 0);
+	for (n = 0; n < 3; n++) {
+		lookups(test, to4(n));
+		lookups(test, to4(n));
+		KUNIT_EXPECT_EQ(test, lookups(test, to4(n)), 0);
+	}
+	judged(w);
+	KUNIT_EXPECT_EQ(test, lookups(test, to4(0)), 1);
+	for (n = 0; n < 10; n++)
+		KUNIT_EXPECT_EQ(test, lookups(test, to4(n)), 0);
+	KUNIT_EXPECT_EQ(test, used(w), 1);
 }
 
 static void mark_and_dscp_have_their_own(struct kunit *test)
@@ -673,6 +693,7 @@ static void the_interface_can_go(struct kunit *test)
 static struct kunit_case cache_cases[] = {
 	KUNIT_CASE(a_flow_has_its_entry_from_the_second_packet_on),
 	KUNIT_CASE(one_policy_one_bundle),
+	KUNIT_CASE(older_flows_share_too),
 	KUNIT_CASE(mark_and_dscp_have_their_own),
 	KUNIT_CASE(the_selector_is_obeyed),
 	KUNIT_CASE(a_selective_sa_forbids_sharing),

@@ -556,7 +556,15 @@ unlock:
 	rcu_read_unlock();
 }
 
-static void xac_empty(struct xac_dev *xd)
+/**
+ * xac_cache_empty - let go of all that an interface remembers
+ * @xd: the interface; RCU, RTNL or the judge keeps it
+ *
+ * Says nothing about what is being looked up at this time.
+ *
+ * Context: any.
+ */
+void xac_cache_empty(struct xac_dev *xd)
 {
 	int cpu, i;
 
@@ -592,7 +600,7 @@ void xac_cache_forget(struct xac_dev *xd)
 {
 	/* Orders before the look at the slots. */
 	atomic_inc_return(&xd->cache.generation);
-	xac_empty(xd);
+	xac_cache_empty(xd);
 }
 
 /**
@@ -611,6 +619,6 @@ void xac_cache_forget_all(struct xac_table *table)
 
 	rcu_read_lock();
 	list_for_each_entry_rcu(xd, &table->all, siblings)
-		xac_empty(xd);
+		xac_cache_empty(xd);
 	rcu_read_unlock();
 }

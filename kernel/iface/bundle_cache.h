@@ -119,6 +119,7 @@ struct dst_entry *xac_cache_find_flow(struct xac_dev *xd,
 				      unsigned short family, u32 if_id);
 void xac_cache_add(struct xac_dev *xd, u32 generation, struct dst_entry *bundle,
 		   const struct flowi *fl, unsigned short family, u32 if_id);
+void xac_cache_empty(struct xac_dev *xd);
 void xac_cache_forget(struct xac_dev *xd);
 void xac_cache_forget_all(struct xac_table *table);
 

@@ -108,13 +108,21 @@ static struct net *xac_trials_begin(struct xac_judge *judge)
 static void xac_verdict(struct xac_cache *cache)
 {
 	const struct xac_trial *trial = &cache->trial;
+	bool share = false;
 	int i;
 
-	for (i = 0; i < ARRAY_SIZE(cache->shared); i++)
-		if (trial->policies[i] == 1 && !trial->selective)
+	for (i = 0; i < ARRAY_SIZE(cache->shared); i++) {
+		if (trial->policies[i] == 1 && !trial->selective) {
 			WRITE_ONCE(cache->shared[i], trial->generation);
+			share = true;
+		}
+	}
 
 	WRITE_ONCE(cache->judged, trial->generation);
+
+	/* Flows that have their own entries would keep to them. */
+	if (share)
+		xac_cache_empty(container_of(cache, struct xac_dev, cache));
 }
 
 static void xac_trials_end(struct xac_judge *judge)
