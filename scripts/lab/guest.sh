@@ -17,8 +17,9 @@
 # died without a verdict.
 #
 # KVM is used where this very kernel was seen to boot under it (tried once per boot of this
-# machine), else TCG. XA_ACCEL=kvm or tcg decides otherwise, XA_OUT_MB=512 bounds /out,
-# XA_QEMU_ARGS adds arguments for QEMU.
+# machine), else TCG. XA_ACCEL=kvm or tcg decides otherwise; XA_ACCEL=icount is TCG with one
+# CPU (-s 1) whose clock counts instructions: 2 ns each, and idle time passes at once.
+# XA_OUT_MB=512 bounds /out, XA_QEMU_ARGS adds arguments for QEMU.
 
 set -euo pipefail
 # shellcheck source=scripts/lab/lib.sh
@@ -36,11 +37,14 @@ disk() { # disk ROLE FILE OPTION
 qemu() {
 	local accel=$1 cpu=$TCG_CPU
 	shift
-	if [ "$accel" = kvm ]; then
-		cpu=host
-	else
-		accel=tcg,thread=multi
-	fi
+	case $accel in
+	kvm) cpu=host ;;
+	icount)
+		accel=tcg,thread=single
+		set -- -icount shift=1,sleep=off "$@"
+		;;
+	*) accel=tcg,thread=multi ;;
+	esac
 	QEMU=(qemu-system-x86_64 -accel "$accel" -cpu "$cpu" -nodefaults -nographic -no-reboot
 		-device virtio-rng-pci "$@")
 }
