@@ -1,0 +1,130 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""
+judge.py SYSTEM ROUND DIR: the results of one boot as JSON lines on stdout.
+
+DIR holds what the boot left: intervals.jsonl, kallsyms, counts.
+
+First it is proved from the counts themselves that the packets took the way they
+are said to have taken: see evidence(). Else nothing is printed and the status is 1.
+README.md tells what the rows mean.
+"""
+
+import json
+import re
+import sys
+
+from counts import KERNEL, Boot
+
+INTERFACES = ("xfrm_interface", "xfrm_accel")
+
+# The xfrm core: the functions of net/xfrm/, net/ipv4/xfrm4_*.c and net/ipv6/xfrm6_*.c.
+# Those whose name does not say it are listed as far as a packet comes through them.
+CORE = re.compile(r"_*xfrm|decode_session[46]|policy_hash_|secpath_set|selector_cmp|validate_xmit_xfrm"
+                  r"|(ip|ipip|ipip6)_ecn_decapsulate|make_blackhole|xdst_queue_output|skb_dst_pop")
+
+# Makes and frees bundles.
+ALLOC = {"dst_alloc", "dst_init", "dst_release", "dst_release_immediate", "dst_destroy", "dst_destroy_rcu"}
+
+CIPHER_MODULES = {"aes-gcm": ["aesni_intel"], "chacha20-poly1305": ["chacha_x86_64", "poly1305_x86_64"]}
+
+
+def evidence(system, row):
+    """(module, function, calls per packet, or None for any number) that must have been executed."""
+    encap = row["case"] != "forward-decap"
+    decap = row["case"] != "forward-encap"
+    family = row["family"]
+    if system == "plain":
+        return
+    if system == "wireguard":
+        if encap:
+            yield "wireguard", "wg_xmit", 1
+        if decap:
+            yield "wireguard", "wg_packet_receive", 1
+        yield "chacha_x86_64", None, None
+        return
+    if encap:
+        if system == "xfrm_accel":
+            yield "xfrm_accel", "xac_start_xmit", 1
+        elif system != "in-tree-policy":
+            yield "xfrm_interface", "xfrmi_xmit", 1
+        yield KERNEL, "xfrm_output", 1
+        yield f"esp{family}_offload", "esp_xmit" if family == 4 else "esp6_xmit", 1
+    if decap:
+        if system == "xfrm_accel":
+            yield "xfrm_accel", "xac_receive_cb", 1
+        elif system != "in-tree-policy":
+            yield "xfrm_interface", "xfrmi_rcv_cb", 1
+        yield f"esp{family}_offload", f"esp{family}_gro_receive", 1
+        yield KERNEL, "xfrm_input", 1
+    for module in CIPHER_MODULES.get(row["cipher"], []):
+        yield module, None, None
+    if system == "pcrypt":
+        yield "pcrypt", None, None
+
+
+def allowed_modules(system):
+    """Of those that could stand in for one another."""
+    return {"in-tree": {"xfrm_interface"}, "pcrypt": {"xfrm_interface", "pcrypt"},
+            "xfrm_accel": {"xfrm_accel"}, "wireguard": {"wireguard"}}.get(system, set())
+
+
+def faults(system, row, interval):
+    """What contradicts that this system carried these packets."""
+    packets = row["packets"]
+    for module, name, wanted in evidence(system, row):
+        if name is None:
+            if not interval.of_module(module):
+                yield f"module {module} was not used"
+            continue
+        calls = interval.calls(module, name)
+        if calls != wanted * packets:
+            yield f"{module}:{name} was called {calls} times for {packets} packets"
+    for module in {"xfrm_interface", "xfrm_accel", "wireguard", "pcrypt"} - allowed_modules(system):
+        if interval.of_module(module):
+            yield f"module {module} was used"
+
+
+def is_ours(function):
+    module, name = function
+    return module in INTERFACES or (module == KERNEL and CORE.match(name) is not None)
+
+
+def lookup_cost(interval):
+    """(interface and core, the same with the making and freeing of bundles)"""
+    ours = sum(n for function, n in interval.instructions.items() if is_ours(function))
+    seeds = {function for function in interval.instructions if function[0] == KERNEL and function[1] in ALLOC}
+    shares = interval.shares(seeds)
+    alloc = sum(n * shares.get(function, 0) for function, n in interval.instructions.items()
+                if not is_ours(function))
+    return ours, ours + alloc
+
+
+def rows(system, number, row, interval):
+    variant = row.get("variant")
+    base = {"judge": "icount", "case": row["case"], "family": row["family"], "cipher": row["cipher"],
+            "bytes": row["bytes"], "flows": row["flows"], "interfaces": int(system in (
+                "in-tree", "xfrm_accel", "pcrypt", "wireguard")), "streams": 1, "system": system,
+            "metric": "insn_per_packet"}
+    values = {variant: interval.total}
+    if system not in ("plain", "wireguard"):
+        suffix = f"/{variant}" if variant else ""
+        values["interface+lookup" + suffix], values["module+core+alloc" + suffix] = lookup_cost(interval)
+    for name, value in values.items():
+        yield {**base, **({"variant": name} if name else {}), "round": number,
+               "value": round(value / row["packets"], 1)}
+
+
+def main():
+    system, number, boot = sys.argv[1], int(sys.argv[2]), Boot(sys.argv[3])
+    bad = [f"refused: {system}, {row}: {fault}" for row, interval in boot.cases
+           for fault in faults(system, row, interval)]
+    if bad:
+        sys.exit("\n".join(bad[:20]))
+    for row, interval in boot.cases:
+        for result in rows(system, number, row, interval):
+            print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()
