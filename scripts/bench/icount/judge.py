@@ -102,7 +102,7 @@ def lookup_cost(interval):
 
 def rows(system, number, row, interval):
     variant = row.get("variant")
-    base = {"judge": "icount", "case": row["case"], "family": row["family"], "cipher": row["cipher"],
+    base = {"judge": "icount", "case": row["case"], "family": f"v{row['family']}", "cipher": row["cipher"],
             "bytes": row["bytes"], "flows": row["flows"], "interfaces": int(system in (
                 "in-tree", "xfrm_accel", "pcrypt", "wireguard")), "streams": 1, "system": system,
             "metric": "insn_per_packet"}

@@ -57,7 +57,7 @@ icount_boot() {
 	echo "$2" >"$dir/in/plan.json"
 	echo "${3:-}" >"$dir/in/plant"
 	XA_ACCEL=icount XA_QEMU_ARGS="-plugin $ICOUNT_WORK/counter.so,out=$dir/counts" \
-		"$XA_TOP/scripts/lab/guest.sh" -k 6.1 -s 1 -t 1800 \
+		"$XA_TOP/scripts/lab/guest.sh" -k 6.1 -s 1 -t 7200 \
 		-a 'nokaslr norandmaps init_on_alloc=0' -i "$dir/in" -o "$dir" \
 		>"$dir/log" 2>&1 || rc=$?
 	rm -rf "$dir/in"

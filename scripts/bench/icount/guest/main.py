@@ -49,7 +49,8 @@ def measure(plan, world, out):
     runner = Runner(world, plan["warmup"], plan["packets"])
 
     def record(case, function, size, flows, variant=None):
-        row = {"case": case, "family": world.family, "cipher": world.cipher, "bytes": size, "flows": flows,
+        row = {"case": case, "family": world.family, "cipher": world.cipher, "bytes": size,
+               "flows": 0 if variant else flows,
                "packets": plan["packets"], "interval": function(size, flows)}
         if variant:
             row["variant"] = variant

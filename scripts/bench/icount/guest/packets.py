@@ -123,7 +123,7 @@ def check_on_wire(world, frames):
         protocol, header = (ip[9], 20) if world.family == 4 else (ip[6], 40)
         body = ip[header:]
         if world.has_sa:
-            good = protocol == _ESP and struct.unpack_from("!II", body) == (SPI, struct.unpack_from("!I", body, 4)[0])
+            good = protocol == _ESP and struct.unpack_from("!I", body)[0] == SPI
         elif world.system == "wireguard":
             good = protocol == _UDP and struct.unpack_from("!H", body, 2)[0] == PORT and body[8] == 4
         else:
