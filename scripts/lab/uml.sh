@@ -10,7 +10,7 @@
 #	runs INDIR/run.sh as root in it; see guest.sh for the contract
 #
 # plain: fast, KUnit; debug: KASAN, lockdep and the like; bare: a kernel without the in-tree
-# xfrm interface. One CPU, no SIMD.
+# xfrm interface. One CPU, no SIMD. XA_PRIORITY is the command to run it by, if any.
 
 set -euo pipefail
 # shellcheck source=scripts/lab/lib.sh
@@ -101,8 +101,8 @@ run() {
 	# Every finding of KASAN is reported, not just the first.
 	[ "$FLAVOUR" != debug ] || APPEND="kasan_multi_shot highres=off $APPEND"
 	# The kernel's console is ours alone (stderr); run.sh writes to the serial line.
-	# shellcheck disable=SC2086  # APPEND is a list of words
-	lab_boot "$U/linux" mem="${MEM}M" initrd="$XA_CACHE/uml/initrd" rdinit=/init \
+	# shellcheck disable=SC2086  # APPEND and XA_PRIORITY are lists of words
+	lab_boot ${XA_PRIORITY:-} "$U/linux" mem="${MEM}M" initrd="$XA_CACHE/uml/initrd" rdinit=/init \
 		ubd0r="$root" ubd1r="$U/mods.sqfs" ubd2r="$WORK/in.tar" ubd3="$WORK/out.tar" \
 		con=null con0=null,fd:2 ssl=null ssl0=null,fd:1 uml_dir="$WORK/uml" umid=guest \
 		panic=-1 log_buf_len=4M rcupdate.rcu_cpu_stall_timeout=120 xa_lab=uml xa_tty=ttyS0 xa_limit="$LIMIT" $APPEND
