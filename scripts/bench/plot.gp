@@ -22,6 +22,7 @@ set grid ytics linecolor rgb '#dddddd'
 set border 3
 set tics nomirror
 set key outside right top
+set bmargin 4
 
 # The same system has the same colour in every picture, one that the colour-blind
 # can tell from the others.
@@ -29,5 +30,5 @@ colour(s) = s eq 'plain' ? '#999999' : s eq 'in-tree' ? '#0072b2' : \
 	s eq 'in-tree-policy' ? '#56b4e9' : s eq 'pcrypt' ? '#cc79a7' : \
 	s eq 'xfrm_accel' ? '#d55e00' : '#009e73'
 
-plot for [i = 1:words(systems)] data using (column(3 * i - 1)):(column(3 * i)):(column(3 * i + 1)):xticlabels(1) \
+plot for [i = 1:words(systems)] data every ::1 using (column(3 * i - 1)):(column(3 * i)):(column(3 * i + 1)):xticlabels(1) \
 	title word(systems, i) noenhanced linecolor rgb colour(word(systems, i))

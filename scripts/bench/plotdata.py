@@ -16,7 +16,7 @@ def bars(title, axis, groups, rows, scale):
     out = [f'# title: {title}', f'# axis: {axis}', ' '.join(
         ['group'] + [f'{s} low high' for s in systems])]
     for label, by_system in found:
-        if not any(by_system.values()):
+        if not any(row for system, row in by_system.items() if system != stats.LIMIT):
             continue
         cells = [f'"{label}"']
         for system in systems:

@@ -1,0 +1,51 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# bench.sh quick|full - the benchmark: both judges, results, table, pictures, all of it in
+# build/bench. BENCH=host measures on this machine's own kernel instead, see host.sh.
+#
+# The time judge measures in User Mode Linux (time/), the instruction judge in QEMU (icount/).
+# JUDGES="time icount" chooses.
+set -euo pipefail
+# shellcheck source=scripts/lab/lib.sh
+. "$(dirname "$0")/../lab/lib.sh"
+plan=${1:?usage: bench.sh quick|full}
+here=$XA_TOP/scripts/bench
+dir=$XA_TOP/build/bench
+
+case ${BENCH:-lab} in
+lab | host) ;;
+*) die "BENCH=$BENCH: it is 'host' or not given" ;;
+esac
+need_pkgs python3 jq
+if [ "${BENCH:-lab}" = host ]; then
+	"$here/host.sh" "$plan" -n # without consent it ends here
+fi
+
+mkdir -p "$dir/raw"
+rm -rf "${dir:?}"/{raw,plot,results.json,table.txt}
+mkdir -p "$dir/raw"
+begin=$SECONDS
+if [ "${BENCH:-lab}" = host ]; then
+	"$here/host.sh" "$plan"
+else
+	for judge in ${JUDGES:-time icount}; do
+		[ -x "$here/$judge/run.sh" ] || continue
+		say "== $judge judge"
+		case $judge:$plan in
+		icount:quick) "$here/icount/run.sh" quick in-tree xfrm_accel ;;
+		icount:full) "$here/icount/run.sh" ;;
+		*) "$here/$judge/run.sh" "$plan" ;;
+		esac
+	done
+fi
+
+say "== Results"
+kernel=$(cat "$dir/time/kernel" 2>/dev/null || uname -r)
+machine=$(sed -n 's/^model name[[:space:]]*: //p' /proc/cpuinfo | head -n 1)
+jq -n --arg machine "${machine:-$(uname -m)}, $(nproc) CPUs" --arg kernel "$kernel" --arg plan "$plan" \
+	'{machine: $machine, kernel: $kernel, plan: $plan}' >"$dir/raw/about.json"
+python3 -B "$here/summarise.py" "$dir"
+"$here/plot.sh" "$dir"
+cat "$dir/table.txt"
+say "$((SECONDS - begin)) s; build/bench: results.json, table.txt, plot/*.svg, plot/*.png"

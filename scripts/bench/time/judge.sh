@@ -1,0 +1,277 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# judge.sh - the time judge: measures every system in turn, round after round, in network
+# namespaces of the machine it runs on, as root. run.sh runs it in a UML guest, host.sh on a
+# machine whose owner agreed.
+#
+# Environment: PLAN     quick or full, see plan.sh
+#              MODULE   path of xfrm_accel.ko
+#              WIRE     path of the program made from wire.c
+#              CLOCK    file with nanoseconds of CPU time, or "-": the wall clock
+#              OUT      directory for time.jsonl, one measurement a line
+#              SABOTAGE what to spoil: the judge must refuse (see spoil())
+#
+# Stops with "REFUSED" and status 1 at a figure that is not what it claims to be.
+set -euo pipefail
+HERE=$(cd "$(dirname "$0")" && pwd)
+: "${PLAN:=full}" "${MODULE:?}" "${WIRE:?}" "${CLOCK:=-}" "${OUT:?}" "${SABOTAGE:=}"
+export LC_ALL=C PATH=$PATH:/usr/sbin:/sbin
+umask 077
+TMP=$(mktemp -d)
+exec {NEVER}<> <(:)
+for part in lib plan systems topology measure create; do
+	# shellcheck source=/dev/null
+	. "$HERE/$part.sh"
+done
+
+lines=() gro_proofs=0 again=0 variant='' caught_packets=0 caught_bytes=0
+declare -A impossible errors_before proved
+
+clean_up() {
+	set +e
+	stop_tcp
+	stop_agents
+	remove_namespaces
+	unload_system
+	rm -rf "$TMP"
+}
+trap clean_up EXIT
+trap 'exit 130' INT TERM HUP
+
+# spoil: what a selftest plants
+spoil() {
+	case $SABOTAGE in
+	gro-off) [ -z "$DEC" ] || ip netns exec "$WAN_R" ethtool -K w1 gro off ;;
+	no-sa) ip -n "$DEC" xfrm state flush ;;
+	lossy) must tc -n "$WAN_L" qdisc add dev w0 root netem loss 2% ;;
+	no-tunnel) ip -n "$ENC" route replace 10.9.0.0/16 via 192.168.0.2 dev w0 ;;
+	'' | other-module | other-cipher) ;; # see set_up()
+	*) die "no such sabotage: $SABOTAGE" ;;
+	esac
+}
+
+# tunnel_device: in REPLY; "" where the system has none
+tunnel_device() {
+	REPLY=''
+	if has_interface "$system"; then
+		REPLY=ipsec0
+	elif [ "$system" = wireguard ]; then
+		REPLY=wg0
+	fi
+}
+
+# shake_hands: WireGuard encrypts nothing before its other end has answered. In the role
+# encap that end is where everything is dropped otherwise.
+shake_hands() {
+	local first='u32 match ip protocol 17 0xff match u8 0x04 0xff at 28'
+	if [ "$role" = encap ]; then
+		[ "$family" = v4 ] || first='u32 match ip6 protocol 17 0xff match u8 0x04 0xff at 48'
+		must tc -n "$SINK" filter del dev $LAST ingress
+		# shellcheck disable=SC2086  # words
+		must tc -n "$SINK" filter add dev $LAST ingress protocol "$([ "$family" = v4 ] && echo ip || echo ipv6)" \
+			pref 9 $first action drop
+	fi
+	far_address
+	ask "$GEN" "echo hello >/dev/udp/$REPLY/9"
+	wait_for 20 hands_shaken || refuse "wireguard: no handshake"
+}
+
+hands_shaken() {
+	local said
+	said=$(nsenter --net="/run/netns/$ENC" wg show wg0 latest-handshakes) &&
+		[[ $said =~ [[:space:]]([0-9]+) ]] && [ "${BASH_REMATCH[1]}" -gt 0 ]
+}
+
+# forget_handshake: what shake_hands changed
+forget_handshake() {
+	[ "$role" = encap ] || return 0
+	must tc -n "$SINK" qdisc del dev $LAST clsact
+	catch_packets
+}
+
+# apply_variant: flow table, or no policy lookup on the interface
+apply_variant() {
+	local dev port
+	tunnel_device
+	dev=${REPLY:-w0}
+	case $variant in
+	disable_xfrm) ask "$ENC" "echo 1 >/proc/sys/net/ipv4/conf/$dev/disable_xfrm" ;;
+	flowtable)
+		nsenter --net="/run/netns/$ENC" nft -f - <<-END || die "no flow table"
+			table inet bench {
+				flowtable fast { hook ingress priority 0; devices = { g1, $dev }; }
+				chain forward {
+					type filter hook forward priority 0
+					meta l4proto udp ct state established flow add @fast
+				}
+			}
+		END
+		# Packets go one way only here, and a flow counts as established once it was
+		# answered.
+		for ((port = 1024; port < 1024 + 64; port++)); do
+			echo "-I -p udp -s 10.1.0.1 -d 10.9.0.1 --sport $port --dport 9 -t 600 -u SEEN_REPLY,ASSURED"
+		done >"$TMP/flows"
+		must nsenter --net="/run/netns/$ENC" conntrack -R "$TMP/flows"
+		;;
+	esac
+}
+
+# leave_variant: proves that it was in effect, and ends it
+leave_variant() {
+	local n
+	[ "$variant" = flowtable ] || return 0
+	n=$(nsenter --net="/run/netns/$ENC" conntrack -L 2>/dev/null | grep -c OFFLOAD) || :
+	[ "$n" -ge 64 ] || refuse "$system: $n of 64 flows are in the flow table"
+	must nsenter --net="/run/netns/$ENC" nft delete table inet bench
+	nsenter --net="/run/netns/$ENC" conntrack -F 2>/dev/null || :
+}
+
+# set_up: this system with this cipher and so on in the network, seen to be right
+set_up() {
+	local loaded=$system used=$cipher ns
+	[ "$SABOTAGE" != other-module ] || loaded=in-tree
+	[ "$SABOTAGE" != other-cipher ] || used=null
+	set_role "$role"
+	load_system "$loaded"
+	tunnel_up "$system" "$family" "$used" "$interfaces"
+	spoil
+	prove_module "$system"
+	tunnel_device
+	if [ -n "$REPLY" ] && [ -z "${proved[$role/$system]:-}" ]; then
+		prove_driver "$system" "${ENC:-$DEC}" "$REPLY"
+		proved[$role/$system]=1
+	fi
+	[ "$system" != wireguard ] || shake_hands
+	apply_variant
+	for ns in $ENC $DEC; do
+		ask "$ns" xfrm_errors
+		errors_before[$ns]=$REPLY
+	done
+	sent_packets=0
+	caught
+}
+
+# tear_down: what was measured counts if nothing went wrong on the way
+tear_down() {
+	prove_clean
+	leave_variant
+	unload_system
+	[ "$system" != wireguard ] || forget_handshake
+	! is_esp "$system" || tunnel_down
+	commit_lines
+}
+
+# prepare_trains POINT...: what the role decap replays, recorded in the network of encap
+prepare_trains() {
+	local point bytes flows train role=encap system=in-tree-policy variant='' up=''
+	if [ "$row_cipher" = none ]; then
+		system=plain
+	elif [ "$interfaces" -gt 1 ]; then
+		system=in-tree
+	fi
+	for point; do
+		[ -z "${train_of[$row_cipher/$family/${point/:/\/}/$interfaces]:-}" ] || continue
+		[ -n "$up" ] || set_up
+		up=1 bytes=${point%:*} flows=${point#*:}
+		record_train
+	done
+	[ -z "$up" ] || tear_down
+}
+
+# measure_system POINT...: one after the other
+measure_system() {
+	[ -z "${VERBOSE:-}" ] || echo "    $system $SECONDS s"
+	local point row_cipher=$cipher
+	[ "$system" != plain ] || row_cipher=none
+	[ "$role" != decap ] || prepare_trains "$@"
+	set_up
+	if is_esp "$system" && [ -n "$DEC" ]; then
+		train=$row_cipher/$family/${1/:/\/}/$interfaces
+		prove_gro
+	fi
+	for point; do
+		case $point in
+		tcp:*) measure_tcp "${point#tcp:}" ;;
+		latency) measure_latency ;;
+		*) measure_forward "${point%:*}" "${point#*:}" ;;
+		esac
+	done
+	stop_tcp
+	tear_down
+}
+
+# in_turn LIST: the systems of a comma list that are possible here, rotated by the round and
+# every other time backwards, so that none is always first or always after the same one
+in_turn() {
+	local all=() system n i
+	for system in ${1//,/ }; do
+		[ -n "${impossible[$system]:-}" ] || all+=("$system")
+	done
+	n=${#all[@]}
+	for ((i = 0; i < n; i++)); do
+		if [ $((round % 2)) = 0 ]; then
+			echo "${all[(i + round) % n]}"
+		else
+			echo "${all[(2 * n - i + round) % n]}"
+		fi
+	done
+}
+
+measure_setup() {
+	local role=$1 family=$2 cipher=$3 interfaces=$4 variant=$5 systems=$6 system started=$SECONDS
+	shift 6
+	[ "$variant" != - ] || variant=''
+	for system in $(in_turn "$systems"); do
+		measure_system "$@"
+	done
+	echo "  $role $family $cipher${variant:+ $variant}, $interfaces interfaces: $((SECONDS - started)) s"
+}
+
+measure_round() {
+	local setup begin=$SECONDS system
+	while read -ru 9 -a setup; do
+		[ ${#setup[@]} = 0 ] || measure_setup "${setup[@]}"
+	done 9<<<"$SETUPS"
+	if [ "$LINKS" != 0 ]; then
+		for system in $(in_turn "$IFACE"); do
+			load_system "$system"
+			measure_create "$LINKS"
+			unload_system
+		done
+	fi
+	echo "round $round of $ROUNDS: $((SECONDS - begin)) s, $(wc -l <"$OUT/time.jsonl") measurements," \
+		"ESP GRO proved $gro_proofs times, $again measured again"
+}
+
+prepare() {
+	local system why module role pid
+	for system in plain in-tree in-tree-policy pcrypt xfrm_accel wireguard; do
+		! why=$(possible $system) || continue
+		impossible[$system]=1
+		echo "not measured: $system: $why"
+	done
+	[ -z "${impossible[in-tree]:-}${impossible[xfrm_accel]:-}" ] || die "the two to compare are not both there"
+	for module in "${COMMON_MODULES[@]}"; do
+		must modprobe "$module"
+	done
+	if grep -q flowtable <<<"$SETUPS"; then
+		must modprobe -a "${FLOWTABLE_MODULES[@]}"
+	fi
+	IN_TREE=$(modinfo -n xfrm_interface)
+	unload_system
+	for role in encap decap both; do
+		# decap replays what encap recorded
+		! grep -qE "^$role |^${role/encap/decap} " <<<"$SETUPS" || make_network $role
+	done
+	# What else runs in the machine, like WireGuard's workers, comes first.
+	for pid in $(pgrep kpktgend); do
+		chrt -i -p 0 "$pid" || renice -n 19 -p "$pid"
+	done >/dev/null
+	: >"$OUT/time.jsonl"
+}
+
+prepare
+for ((round = 1; round <= ROUNDS; round++)); do
+	measure_round
+done

@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# measure.sh - one measurement each, in the network of the role set. Source it.
+
+declare -A packets_for # how many packets take long enough: case and system
+declare -A train_of    # recorded packets, see record_train()
+
+# --- forwarding -------------------------------------------------------------
+
+# caught: PACKETS and BYTES that have arrived at the last device since the last call
+caught() {
+	local packets bytes
+	ask "$SINK" counted $LAST
+	read -r packets bytes <<<"$REPLY"
+	PACKETS=$((packets - caught_packets)) BYTES=$((bytes - caught_bytes))
+	caught_packets=$packets caught_bytes=$bytes
+}
+
+# frame_size: in REPLY, of what must arrive for frames of $bytes from pktgen
+frame_size() {
+	local inner=$((bytes - 14)) iv=8 icv=16 outer=20
+	if [ "$family" = v6 ]; then
+		outer=40
+		# pktgen does not make them smaller: its own header must fit.
+		[ $inner -ge 64 ] || inner=64
+	fi
+	REPLY=$((inner + 14))
+	[ "$role" = encap ] || return 0
+	case $system in
+	plain) ;;
+	wireguard) REPLY=$((14 + outer + 8 + 32 + (inner + 15) / 16 * 16)) ;;
+	*)
+		[ "$cipher" != null ] || iv=0 icv=0
+		REPLY=$((14 + outer + 8 + iv + (inner + 2 + 3) / 4 * 4 + icv))
+		;;
+	esac
+}
+
+# pktgen_words: the options of the agent's pktgen for this point
+pktgen_words() {
+	local destinations=1
+	if [ "$interfaces" -gt 1 ]; then
+		destinations=$((flows < interfaces ? flows : interfaces))
+	fi
+	REPLY="pkt_size=$bytes udp_dst_min=9 udp_dst_max=9 udp_src_min=1024"
+	case $flows in
+	# Two cycles of 59999 and 60000 ports: a pair comes again after 3.6e9 packets.
+	0) REPLY="pkt_size=$bytes udp_dst_min=1024 udp_dst_max=61024 udp_src_min=1024 udp_src_max=61023" ;;
+	1) REPLY+=" udp_src_max=1024" ;;
+	*) REPLY+=" udp_src_max=$((1024 + flows))" ;;
+	esac
+	if [ "$family" = v4 ]; then
+		REPLY+=" flag=!IPV6 src_min=10.1.0.1 src_max=10.1.0.1 dst_min=10.9.0.1"
+		REPLY+=" dst_max=10.9.$((destinations >> 8)).$((destinations & 255))"
+	else
+		REPLY+=" src6=fd10:1::1 dst6=fd10:9::1"
+	fi
+}
+
+# send_packets COUNT: sets TOOK, and JAMMED, which counts packets that had to wait
+send_packets() {
+	if [ "$role" = decap ]; then
+		REPLY=$(nsenter --net="/run/netns/$GEN" "$WIRE" replay w0 $MAC_w1 "$1" \
+			"${train_of[$train]}" "$CLOCK") || die "replay failed"
+	else
+		pktgen_words
+		# Workers of the kernel may still have packets in hand when all are sent.
+		ask "$GEN" pktgen "$CLOCK" $([ "$system" = wireguard ] && echo 0.02 || echo 0) "$1" "$REPLY"
+	fi
+	read -r TOOK JAMMED <<<"$REPLY"
+	sent_packets=$((sent_packets + $1))
+}
+
+# arrived SENT: what came is as large as it must be, and not more; LOST is what did not
+arrived() {
+	caught
+	[ "$PACKETS" -gt 0 ] || refuse "$system $role: nothing arrives"
+	frame_size
+	[ $((BYTES / PACKETS)) = "$REPLY" ] ||
+		refuse "$system $role $cipher: frames of $((BYTES / PACKETS)) bytes arrive instead of $REPLY"
+	[ "$PACKETS" -le "$1" ] || refuse "$system $role: $PACKETS packets arrive of $1"
+	LOST=$(($1 - PACKETS))
+}
+
+# few_of COUNT TOTAL: at most one in 200
+few_of() { [ $(($1 * 200)) -le "$2" ]; }
+
+# send_until_sound COUNT: measures again if queues were full on the way. That happens when
+# the machine was taken away for a while; a system that loses packets does so each time.
+# WireGuard has a queue of its own, which may overflow: there what arrives counts.
+send_until_sound() {
+	local try
+	for try in 1 2 3 4; do
+		send_packets "$1"
+		arrived "$1"
+		if few_of $((JAMMED + (LOST > 0 ? LOST : 0))) "$1" || [ "$system" = wireguard ]; then
+			return 0
+		fi
+		again=$((again + 1))
+	done
+	refuse "$system $role $cipher: of $1 packets $PACKETS arrive, $JAMMED had to wait"
+}
+
+# measure_forward BYTES FLOWS
+measure_forward() {
+	local bytes=$1 flows=$2 streams=0 case_name=forward-$role key warm
+	[ "$2" != new ] || local flows=0 variant=new-flows
+	train=$row_cipher/$family/$bytes/$flows/$interfaces
+	key=$system/$role/$train/$variant
+	warm=$((flows > 3000 ? flows : 3000))
+	send_until_sound "$warm"
+	if [ -z "${packets_for[$key]:-}" ]; then
+		# Twice: what starting and stopping takes makes a short run look slow.
+		per_second "$PACKETS" "$TOOK"
+		send_until_sound $((REPLY * TARGET_MS / 1000 + 1000))
+		per_second "$PACKETS" "$TOOK"
+		packets_for[$key]=$((REPLY * TARGET_MS / 1000 + 1000))
+	fi
+	profile_begins
+	send_until_sound "${packets_for[$key]}"
+	per_second "$PACKETS" "$TOOK"
+	emit pps "$REPLY" "\"lost\":$LOST"
+}
+
+# profile_begins: tells profile.sh, and where the functions of the modules lie
+profile_begins() {
+	[ "$PLAN" = profile ] || return 0
+	cat /proc/kallsyms >"$OUT/kallsyms"
+	echo "profile: begins"
+}
+
+# record_train: one packet of each flow as it is on the wan, for the role decap. They
+# come from the kernel's own code, for every system the same; an SA without replay window
+# takes them again and again.
+record_train() {
+	local file=$TMP/train.${#train_of[@]} protocol=50 recorder
+	train=$row_cipher/$family/$bytes/$flows/$interfaces
+	[ "$system" != plain ] || protocol=17
+	nsenter --net="/run/netns/$SINK" "$WIRE" record $LAST $protocol "$flows" "$file" >"$TMP/ready" &
+	recorder=$!
+	wait_for 30 grep -q ready "$TMP/ready" || die "the recorder does not start"
+	send_packets "$flows"
+	wait $recorder || die "not all packets were recorded"
+	caught
+	train_of[$train]=$file
+}
+
+# --- streams, latency -------------------------------------------------------
+
+far_address() { if [ "$family" = v4 ]; then REPLY=10.9.0.1; else REPLY=fd10:9::1; fi; }
+
+# from_gen CMD...: a program in the first namespace
+from_gen() { nsenter --net="/run/netns/$GEN" "$@"; }
+
+# measure_tcp STREAMS
+measure_tcp() {
+	local streams=$1 bytes=0 flows=$1 case_name=bulk-tcp begin json sent wall to
+	far_address; to=$REPLY
+	if [ ! -s "$TMP/iperf3.pid" ]; then
+		must nsenter --net="/run/netns/$SINK" iperf3 -s -D -I "$TMP/iperf3.pid"
+		# Its pid file comes before it listens.
+		wait_for 20 from_gen iperf3 -c "$to" -n 100K >/dev/null || die "no TCP through the tunnel"
+	fi
+	clock; begin=$REPLY
+	json=$(from_gen iperf3 -J -c "$to" -t "$TCP_SECONDS" -P "$streams") ||
+		die "iperf3: $(tail -n 5 <<<"$json")"
+	clock
+	read -r sent wall < <(jq -r '.end.sum_received | "\(.bytes) \(.bits_per_second | floor)"' <<<"$json")
+	[ "${sent:-0}" -gt 0 ] || refuse "$system: no TCP data arrived"
+	if [ "$CLOCK" = - ]; then
+		emit bps "$wall"
+	else
+		per_second $((sent * 8)) $((REPLY - begin))
+		emit bps "$REPLY" "\"wall\":$wall"
+	fi
+}
+
+stop_tcp() {
+	[ ! -s "$TMP/iperf3.pid" ] || kill "$(tr -d '\0' <"$TMP/iperf3.pid")"
+	rm -f "$TMP/iperf3.pid"
+}
+
+measure_latency() {
+	local streams=0 bytes=84 flows=1 case_name=latency p50 p99
+	far_address
+	read -r p50 p99 < <(from_gen "$WIRE" ping "$REPLY" "$PINGS") || die "no echo through the tunnel"
+	emit p50_ns "$p50"
+	emit p99_ns "$p99"
+}
+
+# --- proofs -----------------------------------------------------------------
+
+TRACE=/sys/kernel/tracing
+
+# prove_gro: what arrives on the wan is taken by ESP in GRO. The kernel's tracepoint tells
+# each packet's fate; 4 is GRO_CONSUMED, which is ESP's.
+prove_gro() {
+	local event=$TRACE/events/net/napi_gro_receive_exit taken=0 line
+	[ -d $event ] || refuse "no tracepoint tells whether ESP GRO runs"
+	: >$TRACE/trace
+	echo 1 >$event/enable
+	if [ "$role" = decap ]; then
+		send_packets 20
+		caught
+	else
+		far_address
+		from_gen "$WIRE" ping "$REPLY" 20 >"$TMP/said" || refuse "$system: nothing comes through the tunnel"
+	fi
+	echo 0 >$event/enable
+	while read -r line; do
+		[[ $line != *'napi_gro_receive_exit: ret=4'* ]] || taken=$((taken + 1))
+	done <$TRACE/trace
+	[ "$taken" -ge 20 ] || refuse "$system $role: ESP GRO took $taken of 20 packets"
+	gro_proofs=$((gro_proofs + 1))
+}
+
+# prove_clean: no gateway has an XFRM error, and what was sent went through the interfaces
+prove_clean() {
+	local ns rx tx
+	for ns in $ENC $DEC; do
+		ask "$ns" xfrm_errors
+		[ "$REPLY" = "${errors_before[$ns]:-0}" ] ||
+			refuse "$system $role $cipher: $((REPLY - ${errors_before[$ns]:-0})) XFRM errors in $ns"
+	done
+	if has_interface "$system" || [ "$system" = wireguard ]; then
+		ask "${ENC:-$DEC}" tunnel_packets
+		read -r rx tx <<<"$REPLY"
+		[ -n "$ENC" ] || tx=$rx
+		few_of $((tx < sent_packets ? sent_packets - tx : 0)) "$sent_packets" || [ "$system" = wireguard ] ||
+			refuse "$system $role: $tx of $sent_packets packets went through the interfaces"
+		[ "$tx" -gt 0 ] || refuse "$system $role: nothing went through the interface"
+	fi
+}

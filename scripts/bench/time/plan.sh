@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# plan.sh - what is measured. Source it, with PLAN=quick or full (or profile: one
+# long measurement, PROFILE being the line of SETUPS for it); sets ROUNDS,
+# TARGET_MS (of one measurement), PINGS, TCP_SECONDS, LINKS and SETUPS. A line of
+# SETUPS is a topology and the points measured in it:
+#
+#   ROLE FAMILY CIPHER INTERFACES VARIANT SYSTEMS POINT...
+#
+# ROLE encap, decap or both; VARIANT - or flowtable, disable_xfrm; SYSTEMS joined
+# by commas; POINT bytes:flows, tcp:STREAMS or latency. "bytes:new": every packet
+# is a flow of its own. Plain forwarding has no cipher and is measured once, beside
+# null; WireGuard knows one cipher only.
+
+ESP=in-tree,in-tree-policy,xfrm_accel
+IFACE=in-tree,xfrm_accel
+
+if [ "$PLAN" = quick ]; then
+	ROUNDS=${ROUNDS:-5} TARGET_MS=100 PINGS=1000 TCP_SECONDS=0.5 LINKS=0
+	SETUPS="
+encap v4 null 1 - plain,$IFACE 60:64 60:10000 60:new
+encap v4 aes-gcm 1 - $IFACE 60:64
+encap v4 chacha20-poly1305 1 - $IFACE,wireguard 60:64
+decap v4 null 1 - plain,$IFACE 60:64
+both v4 null 1 - plain,$IFACE latency
+"
+elif [ "$PLAN" = profile ]; then
+	ROUNDS=1 TARGET_MS=${PROFILE_MS:-8000} PINGS=4000 TCP_SECONDS=8 LINKS=0
+	SETUPS=$PROFILE
+else
+	ROUNDS=${ROUNDS:-10} TARGET_MS=250 PINGS=4000 TCP_SECONDS=1 LINKS=10000
+	SETUPS="
+encap v4 null 1 - plain,$ESP 60:1 60:64 60:10000 60:new 512:64 1400:64
+encap v4 aes-gcm 1 - $ESP,pcrypt 60:64 60:10000 512:64 1400:64
+encap v4 chacha20-poly1305 1 - $ESP,wireguard 60:64 60:10000 512:64 1400:64
+encap v6 null 1 - plain,$ESP 60:64 1400:64
+encap v6 aes-gcm 1 - $ESP 60:64
+encap v6 chacha20-poly1305 1 - $ESP,wireguard 60:64
+encap v4 null 1000 - $IFACE 60:64 60:1000
+encap v4 null 1 flowtable plain,$IFACE 60:64
+encap v4 null 1 disable_xfrm $IFACE 60:64
+decap v4 null 1 - plain,$ESP 60:1 60:64 60:10000 512:64 1400:64
+decap v4 aes-gcm 1 - $ESP,pcrypt 60:64 512:64 1400:64
+decap v4 chacha20-poly1305 1 - $ESP 60:64 512:64 1400:64
+decap v6 null 1 - plain,$ESP 60:64 1400:64
+decap v6 aes-gcm 1 - $ESP 60:64
+decap v4 null 1000 - $IFACE 60:64 60:1000
+both v4 null 1 - plain,$ESP 60:64 512:64 1400:64 tcp:1 tcp:8 latency
+both v4 aes-gcm 1 - $ESP,pcrypt 60:64 1400:64 tcp:1 tcp:8 latency
+both v4 chacha20-poly1305 1 - $ESP,wireguard 60:64 1400:64 tcp:1 tcp:8 latency
+both v6 null 1 - plain,$ESP 60:64 tcp:1 latency
+both v6 aes-gcm 1 - $ESP 60:64 tcp:1
+both v6 chacha20-poly1305 1 - $ESP,wireguard 60:64 tcp:1
+"
+fi
+# For trying things: only the setups that match.
+[ -z "${ONLY:-}" ] || SETUPS=$(grep -E "$ONLY" <<<"$SETUPS")
