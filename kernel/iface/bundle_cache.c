@@ -451,10 +451,14 @@ static struct xac_flow_set *xac_flow_sets(struct xac_bundle_slots *slots)
 
 	sets = kcalloc(XAC_FLOW_SETS, sizeof(*sets), GFP_ATOMIC | __GFP_NOWARN);
 
-	/* The CPU that empties the slots looks here, too. */
-	smp_store_release(&slots->flows, sets);
+	/*
+	 * Whoever empties the slots looks here, too; and where bottom halves
+	 * can be preempted, somebody may have been faster.
+	 */
+	if (sets && cmpxchg(&slots->flows, NULL, sets))
+		kfree(sets);
 
-	return sets;
+	return READ_ONCE(slots->flows);
 }
 
 static struct xac_bundle __rcu **
@@ -575,7 +579,7 @@ void xac_cache_empty(struct xac_dev *xd)
 		struct xac_bundle_slots *slots = per_cpu_ptr(xd->cache.slots, cpu);
 		struct xac_flow_set *sets;
 
-		/* Pairs with the release in xac_flow_sets(). */
+		/* Pairs with cmpxchg() in xac_flow_sets(). */
 		sets = smp_load_acquire(&slots->flows);
 
 		for (i = 0; i < 2 * XAC_SHARED_WAYS; i++)

@@ -43,6 +43,7 @@ struct xac_tx {
  * struct xac_tx_family - what differs between IPv4 and IPv6
  * @af: address family
  * @version: in the IP header
+ * @header_len: of an IP header without options
  * @route: find and attach a route for a packet that has none; 0 or -errno
  * @must_fit: may the packet not be fragmented, by anybody?
  * @min_mtu: never tell a sender less
@@ -51,6 +52,7 @@ struct xac_tx {
 struct xac_tx_family {
 	unsigned short af;
 	u8 version;
+	u8 header_len;
 	int (*route)(struct sk_buff *skb, struct net_device *dev,
 		     struct flowi *fl);
 	bool (*must_fit)(const struct sk_buff *skb);
@@ -86,6 +88,7 @@ static void xac_tell_too_big4(struct sk_buff *skb, u32 mtu)
 static const struct xac_tx_family xac_tx_ipv4 = {
 	.af		= AF_INET,
 	.version	= 4,
+	.header_len	= sizeof(struct iphdr),
 	.route		= xac_route4,
 	.must_fit	= xac_must_fit4,
 	.min_mtu	= 0,
@@ -125,6 +128,7 @@ static void xac_tell_too_big6(struct sk_buff *skb, u32 mtu)
 static const struct xac_tx_family xac_tx_ipv6 = {
 	.af		= AF_INET6,
 	.version	= 6,
+	.header_len	= sizeof(struct ipv6hdr),
 	.route		= xac_route6,
 	.must_fit	= xac_must_fit6,
 	.min_mtu	= IPV6_MIN_MTU,
@@ -151,6 +155,12 @@ static bool xac_header_ok(const struct sk_buff *skb,
 
 	return first >> 4 == family->version &&
 	       (family->version != 4 || (first & 0xf) >= 5);
+}
+
+/* The core writes the MTU into a bundle, and asks the outer route without one. */
+static u32 xac_bundle_mtu(const struct dst_entry *bundle)
+{
+	return dst_metric_raw(bundle, RTAX_MTU) ?: dst_mtu(bundle);
 }
 
 /* Clear what a former layer left in the control block for the IP layer. */
@@ -269,6 +279,13 @@ static int xac_find_bundle(struct sk_buff *skb, const struct xac_tx *tx,
 		return XFRM_ACCEL_DROP_TX_WRONG_IF_ID;
 	}
 
+	if (xac_dst_dev(dst) == tx->xd->dev) {
+		net_warn_ratelimited("%s: the route of the encrypted packet leads back into the interface\n",
+				     tx->xd->dev->name);
+		dst_release(dst);
+		return XFRM_ACCEL_DROP_TX_LOOP;
+	}
+
 	*bundle = dst;
 
 	return XAC_NO_DROP;
@@ -345,7 +362,6 @@ static void xac_output(struct sk_buff *skb, const struct xac_tx *tx,
 
 static int xac_transmit(struct sk_buff *skb, struct xac_tx *tx)
 {
-	struct net_device *dev = tx->xd->dev;
 	struct dst_entry *bundle = NULL;
 	int verdict;
 	bool fits;
@@ -354,7 +370,8 @@ static int xac_transmit(struct sk_buff *skb, struct xac_tx *tx)
 	tx->family = xac_tx_family_of(skb);
 	if (!tx->family)
 		return XFRM_ACCEL_DROP_TX_NOT_IP;
-	if (!pskb_inet_may_pull(skb) || !xac_header_ok(skb, tx->family))
+	if (!pskb_network_may_pull(skb, tx->family->header_len) ||
+	    !xac_header_ok(skb, tx->family))
 		return XFRM_ACCEL_DROP_TX_MALFORMED;
 
 	xac_reset_cb(skb);
@@ -367,14 +384,7 @@ static int xac_transmit(struct sk_buff *skb, struct xac_tx *tx)
 			return verdict;
 	}
 
-	if (xac_dst_dev(bundle) == dev) {
-		net_warn_ratelimited("%s: the route of the encrypted packet leads back into the interface\n",
-				     dev->name);
-		dst_release(bundle);
-		return XFRM_ACCEL_DROP_TX_LOOP;
-	}
-
-	mtu = dst_mtu(bundle);
+	mtu = xac_bundle_mtu(bundle);
 	fits = xac_fits(skb, mtu);
 	if (!fits && xac_too_big(skb, tx, mtu)) {
 		dst_release(bundle);
