@@ -6,7 +6,7 @@
  * the new entry in before it takes the old one out: no packet finds the
  * interface missing in between, and a refusal leaves everything as it was.
  */
-#include <linux/jhash.h>
+#include <linux/hash.h>
 #include <linux/rtnetlink.h>
 #include <linux/slab.h>
 
@@ -25,7 +25,10 @@ struct xac_table_entry {
  */
 static u32 xac_if_id_hash(const void *key, u32 length, u32 seed)
 {
-	return jhash_1word(*(const u32 *)key, seed);
+	u32 hash = hash_32(*(const u32 *)key ^ seed, 32);
+
+	/* The table looks at the lower bits, the upper ones are the mixed. */
+	return hash ^ hash >> 16;
 }
 
 static int xac_if_id_differs(struct rhashtable_compare_arg *arg,
