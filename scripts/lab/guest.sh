@@ -87,8 +87,9 @@ mapfile -t disks < <(
 	disk in "$WORK/in.tar" readonly=on,file.locking=off
 	disk out "$WORK/out.tar" cache=unsafe
 )
-# What beside other work does not run for half a minute is no lockup.
-patience="watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120 workqueue.watchdog_thresh=120"
+# What beside other work does not run for half a minute is no lockup; and the kernel would
+# give up at boot where it sees no timer tick in a tenth of a second.
+patience="no_timer_check watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120 workqueue.watchdog_thresh=120"
 # Two serial lines: the kernel's console goes to a file, the output of run.sh to us.
 # shellcheck disable=SC2086  # a list of words
 qemu "$accel" -m "$MEM" -smp "$CPUS" -serial "file:$OUTDIR/console.txt" -serial stdio \
