@@ -6,36 +6,42 @@
 # a line: status and one line of output. See ask() in lib.sh.
 set -uo pipefail
 
+# All of a file at once: read would ask the kernel to make it anew for each line.
+
 # counted DEV: packets and bytes that this device has received
 counted() {
-	local line
-	while read -r line; do
-		if [[ $line =~ ^$1:\ *([0-9]+)\ +([0-9]+) ]]; then
+	local all line
+	mapfile -t all </proc/net/dev
+	for line in "${all[@]}"; do
+		if [[ $line =~ ^\ *$1:\ *([0-9]+)\ +([0-9]+) ]]; then
 			echo "${BASH_REMATCH[2]} ${BASH_REMATCH[1]}"
 			return
 		fi
-	done </proc/net/dev
+	done
 	echo "no such device: $1"
 	return 1
 }
 
 # tunnel_packets: received and sent by all tunnel interfaces
 tunnel_packets() {
-	local words rx=0 tx=0
-	while IFS=': ' read -ra words; do
-		if [[ ${words[0]} =~ ^(ipsec|wg)[0-9] ]]; then
+	local all line words rx=0 tx=0
+	mapfile -t all </proc/net/dev
+	for line in "${all[@]}"; do
+		if [[ $line =~ ^\ *(ipsec|wg)[0-9] ]]; then
+			IFS=': ' read -ra words <<<"$line"
 			rx=$((rx + words[2])) tx=$((tx + words[10]))
 		fi
-	done </proc/net/dev
+	done
 	echo "$rx $tx"
 }
 
 # xfrm_errors: all of them together
 xfrm_errors() {
-	local name n sum=0
-	while read -r name n; do
-		sum=$((sum + n))
-	done </proc/net/xfrm_stat
+	local all line sum=0
+	mapfile -t all </proc/net/xfrm_stat
+	for line in "${all[@]}"; do
+		sum=$((sum + ${line##*[[:space:]]}))
+	done
 	echo "$sum"
 }
 

@@ -71,8 +71,10 @@ ask() {
 stop_agents() {
 	local ns
 	for ns in "${!agent_pid[@]}"; do
-		kill "${agent_pid[$ns]}" 2>/dev/null
+		kill "${agent_pid[$ns]}" 2>/dev/null || :
+		rm -f "$TMP/in.$ns" "$TMP/out.$ns"
 	done
+	agent_pid=()
 }
 
 # --- results ----------------------------------------------------------------

@@ -74,11 +74,17 @@ send_packets() {
 
 # arrived SENT: what came is as large as it must be, and not more; LOST is what did not
 arrived() {
+	local size
 	caught
 	[ "$PACKETS" -gt 0 ] || refuse "$system $role: nothing arrives"
 	frame_size
-	[ $((BYTES / PACKETS)) = "$REPLY" ] ||
-		refuse "$system $role $cipher: frames of $((BYTES / PACKETS)) bytes arrive instead of $REPLY"
+	size=$(((BYTES + PACKETS / 2) / PACKETS))
+	[ $size = "$REPLY" ] ||
+		refuse "$system $role $cipher: frames of $size bytes arrive instead of $REPLY"
+	# WireGuard may have tried a new handshake in between.
+	if [ "$system" = wireguard ] && [ "$PACKETS" -gt "$1" ] && [ "$PACKETS" -le $(($1 + 3)) ]; then
+		PACKETS=$1
+	fi
 	[ "$PACKETS" -le "$1" ] || refuse "$system $role: $PACKETS packets arrive of $1"
 	LOST=$(($1 - PACKETS))
 }
@@ -94,7 +100,7 @@ send_until_sound() {
 	for try in 1 2 3 4; do
 		send_packets "$1"
 		arrived "$1"
-		if few_of $((JAMMED + (LOST > 0 ? LOST : 0))) "$1" || [ "$system" = wireguard ]; then
+		if few_of $((JAMMED + LOST)) "$1" || [ "$system" = wireguard ]; then
 			return 0
 		fi
 		again=$((again + 1))
@@ -196,21 +202,19 @@ TRACE=/sys/kernel/tracing
 # prove_gro: what arrives on the wan is taken by ESP in GRO. The kernel's tracepoint tells
 # each packet's fate; 4 is GRO_CONSUMED, which is ESP's.
 prove_gro() {
-	local event=$TRACE/events/net/napi_gro_receive_exit taken=0 line
+	local event=$TRACE/events/net/napi_gro_receive_exit taken
 	[ -d $event ] || refuse "no tracepoint tells whether ESP GRO runs"
 	: >$TRACE/trace
 	echo 1 >$event/enable
 	if [ "$role" = decap ]; then
 		send_packets 20
-		caught
 	else
 		far_address
 		from_gen "$WIRE" ping "$REPLY" 20 >"$TMP/said" || refuse "$system: nothing comes through the tunnel"
 	fi
 	echo 0 >$event/enable
-	while read -r line; do
-		[[ $line != *'napi_gro_receive_exit: ret=4'* ]] || taken=$((taken + 1))
-	done <$TRACE/trace
+	caught
+	taken=$(grep -c 'napi_gro_receive_exit: ret=4' $TRACE/trace) || :
 	[ "$taken" -ge 20 ] || refuse "$system $role: ESP GRO took $taken of 20 packets"
 	gro_proofs=$((gro_proofs + 1))
 }

@@ -17,7 +17,7 @@ ESP=in-tree,in-tree-policy,xfrm_accel
 IFACE=in-tree,xfrm_accel
 
 if [ "$PLAN" = quick ]; then
-	ROUNDS=${ROUNDS:-5} TARGET_MS=100 PINGS=1000 TCP_SECONDS=0.5 LINKS=0
+	ROUNDS=${ROUNDS:-5} TARGET_MS=100 PINGS=1000 TCP_SECONDS=1 LINKS=0
 	SETUPS="
 encap v4 null 1 - plain,$IFACE 60:64 60:10000 60:new
 encap v4 aes-gcm 1 - $IFACE 60:64

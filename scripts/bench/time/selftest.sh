@@ -28,7 +28,7 @@ judge() {
 refused() {
 	local rc=0
 	judge "$1" "$3" || rc=$?
-	[ $rc = 1 ] && grep -qE "REFUSED: .*$2" "$OUT/said" && [ ! -s "$OUT/time.jsonl" ]
+	[ $rc = 1 ] && grep -qE "REFUSED: .*($2)" "$OUT/said" && [ ! -s "$OUT/time.jsonl" ]
 	result $? "refused: $1, $3"
 	[ -z "$(ls /run/netns)" ] && ! grep -qE '^(xfrm_accel|xfrm_interface|wireguard) ' /proc/modules
 	result $? "nothing is left behind"
@@ -38,7 +38,7 @@ judge '' "both v4 null 1 - plain,xfrm_accel,in-tree 60:64 latency" && [ "$(wc -l
 result $? "as it is, it measures"
 refused gro-off "ESP GRO took" "decap v4 null 1 - xfrm_accel 60:64"
 refused gro-off "ESP GRO took" "both v4 null 1 - in-tree latency"
-refused lossy "packets 19.. arrive|of 2000 packets" "encap v4 null 1 - in-tree 60:64"
+refused lossy "of [0-9]+ packets [0-9]+ arrive" "encap v4 null 1 - in-tree 60:64"
 refused no-tunnel "nothing arrives|bytes arrive" "encap v4 null 1 - xfrm_accel 60:64"
 refused no-sa "nothing comes through|nothing arrives" "both v4 null 1 - in-tree-policy 60:64"
 refused other-module "module xfrm_accel is not loaded" "encap v4 null 1 - xfrm_accel 60:64"

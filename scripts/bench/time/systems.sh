@@ -15,7 +15,7 @@
 COMMON_MODULES=(pktgen tunnel4 tunnel6 xfrm6_tunnel esp4 esp4_offload esp6 esp6_offload
 	sch_ingress cls_u32 cls_matchall act_gact)
 # For the variants with a flow table.
-FLOWTABLE_MODULES=(nf_conntrack nf_tables nf_flow_table nf_flow_table_inet nft_flow_offload nft_ct)
+FLOWTABLE_MODULES=(nf_conntrack nf_conntrack_netlink nf_tables nf_flow_table nf_flow_table_inet nft_flow_offload nft_ct)
 # These take turns.
 EXCHANGED_MODULES=(xfrm_interface xfrm_accel wireguard)
 
@@ -87,18 +87,26 @@ prove_driver() {
 	esac
 }
 
-# instantiate_pcrypt CIPHER: whoever asks for this cipher from now on gets
-# pcrypt's. Binding a socket to the name of a template makes the kernel
-# instantiate it; the bind itself fails. See proc/crypto for the result.
-instantiate_pcrypt() {
-	modprobe -a pcrypt algif_aead
+# pcrypt_on CIPHER: whoever asks for this cipher from now on gets it from pcrypt. Binding a
+# socket to the name of a template makes the kernel instantiate it; the bind itself fails.
+# The name is the whole of what ESP asks for.
+pcrypt_on() {
+	local name
+	case $1 in
+	aes-gcm) name='seqiv(rfc4106(gcm(aes)))' ;;
+	chacha20-poly1305) name='seqiv(rfc7539esp(chacha20,poly1305))' ;;
+	*) die "pcrypt_on: $1" ;;
+	esac
+	must modprobe -a pcrypt algif_aead
 	python3 -c '
 import socket, sys
 try:
     socket.socket(socket.AF_ALG, socket.SOCK_SEQPACKET, 0).bind(("aead", sys.argv[1]))
 except OSError:
-    pass' "pcrypt($1)"
-	awk -v n="$1" '$1 == "name" { hit = ($3 == n) }
-		hit && $1 == "driver" { print $3; exit }' /proc/crypto | grep -q '^pcrypt(' ||
-		refuse "pcrypt: $1 is not done by pcrypt"
+    pass' "pcrypt($name)"
+	awk -v n="$name" '$1 == "name" { hit = ($3 == n) } hit && $1 == "driver" { print $3 }' /proc/crypto |
+		grep -q '^pcrypt(' || refuse "pcrypt: $name is not done by pcrypt"
 }
+
+# pcrypt_off: or all others would get it, too. Waits for the last SA to go.
+pcrypt_off() { ! is_loaded pcrypt || wait_for 30 rmmod pcrypt || die "rmmod pcrypt"; }
