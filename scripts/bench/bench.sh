@@ -5,7 +5,7 @@
 # build/bench. BENCH=host measures on this machine's own kernel instead, see host.sh.
 #
 # The time judge measures in User Mode Linux (time/), the instruction judge in QEMU (icount/).
-# JUDGES="time icount" chooses.
+# JUDGES="time icount" chooses; without it a quick run has the first only.
 set -euo pipefail
 # shellcheck source=scripts/lab/lib.sh
 . "$(dirname "$0")/../lab/lib.sh"
@@ -29,7 +29,8 @@ begin=$SECONDS
 if [ "${BENCH:-lab}" = host ]; then
 	"$here/host.sh" "$plan"
 else
-	for judge in ${JUDGES:-time icount}; do
+	[ "$plan" = quick ] || : "${JUDGES:=time icount}"
+	for judge in ${JUDGES:-time}; do
 		[ -x "$here/$judge/run.sh" ] || continue
 		say "== $judge judge"
 		case $judge:$plan in

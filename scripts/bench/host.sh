@@ -31,13 +31,13 @@ agreed=$(IFS=,; echo "${modules[*]}")
 
 if [ "${CONSENT:-}" != "$agreed" ]; then
 	say "BENCH=host loads and unloads modules of this machine's own kernel, $(uname -r), and makes"
-	say "network namespaces on it, xab-gen and so on. Nothing has been touched yet."
+	say "network namespaces on it, xab-encap-gen and so on. Nothing has been touched yet."
 	say "  taking turns: ${EXCHANGED_MODULES[*]}"
 	say "  loaded, and unloaded afterwards unless they were there before:"
 	say "    ${modules[*]:${#EXCHANGED_MODULES[@]}}"
-	say "What has an xfrm or WireGuard interface loses it. For the length of the run, IPsec here may"
-	say "fail. If that is all right, as root:"
-	say "  make bench BENCH=host CONSENT=$agreed"
+	say "It ends by itself where there are xfrm or WireGuard interfaces or SAs. For the length of the run no"
+	say "such interface can be made. If that is all right, as root:"
+	say "  make bench$([ "$plan" = full ] || echo -quick) BENCH=host CONSENT=$agreed"
 	[ -z "${CONSENT:-}" ] || say "(CONSENT is given, but is not this list.)"
 	exit 1
 fi

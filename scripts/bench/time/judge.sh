@@ -310,7 +310,7 @@ prepare() {
 }
 
 prepare
-for ((round = 1; round <= ROUNDS; round++)); do
+for ((round = 1; round <= ROUNDS && (round <= 3 || SECONDS < BUDGET); round++)); do
 	measure_round
 done
 if [ ${#refused[@]} != 0 ]; then

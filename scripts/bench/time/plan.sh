@@ -3,7 +3,8 @@
 #
 # plan.sh - what is measured. Source it, with PLAN=quick or full (or profile: one
 # long measurement, PROFILE being the line of SETUPS for it); sets ROUNDS,
-# TARGET_MS (of one measurement), PINGS, TCP_SECONDS, LINKS and SETUPS. A line of
+# TARGET_MS (of one measurement), PINGS, TCP_SECONDS, LINKS (to create), BUDGET (seconds
+# after which no round begins, once there are three) and SETUPS. A line of
 # SETUPS is a topology and the points measured in it:
 #
 #   ROLE FAMILY CIPHER INTERFACES VARIANT SYSTEMS POINT...
@@ -17,7 +18,7 @@ ESP=in-tree,in-tree-policy,xfrm_accel
 IFACE=in-tree,xfrm_accel
 
 if [ "$PLAN" = quick ]; then
-	ROUNDS=${ROUNDS:-5} TARGET_MS=100 PINGS=1000 TCP_SECONDS=1 LINKS=0
+	ROUNDS=${ROUNDS:-5} TARGET_MS=100 PINGS=1000 TCP_SECONDS=1 LINKS=0 BUDGET=180
 	SETUPS="
 encap v4 null 1 - plain,$IFACE 60:64 60:10000 60:new
 encap v4 aes-gcm 1 - $IFACE 60:64
@@ -26,10 +27,10 @@ decap v4 null 1 - plain,$IFACE 60:64
 both v4 null 1 - plain,$IFACE latency
 "
 elif [ "$PLAN" = profile ]; then
-	ROUNDS=1 TARGET_MS=${PROFILE_MS:-8000} PINGS=4000 TCP_SECONDS=8 LINKS=0
+	ROUNDS=1 TARGET_MS=${PROFILE_MS:-8000} PINGS=4000 TCP_SECONDS=8 LINKS=0 BUDGET=9999
 	SETUPS=$PROFILE
 else
-	ROUNDS=${ROUNDS:-10} TARGET_MS=250 PINGS=4000 TCP_SECONDS=1 LINKS=10000
+	ROUNDS=${ROUNDS:-10} TARGET_MS=250 PINGS=4000 TCP_SECONDS=1 LINKS=10000 BUDGET=99999
 	SETUPS="
 encap v4 null 1 - plain,$ESP 60:1 60:64 60:10000 60:new 512:64 1400:64
 encap v4 aes-gcm 1 - $ESP,pcrypt 60:64 60:10000 512:64 1400:64
