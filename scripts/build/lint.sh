@@ -16,7 +16,7 @@ cd "$XA_TOP"
 # What a make that called this script has to say about jobs is nothing of the code's.
 unset MAKEFLAGS MFLAGS MAKELEVEL
 
-need_pkgs make gcc sparse perl shellcheck
+need_pkgs make gcc sparse perl shellcheck python3
 uml=$(scripts/lab/uml.sh build plain)
 kernel=$(scripts/lab/kernel.sh 6.1)
 tools=$uml/src/scripts
@@ -86,6 +86,10 @@ verdict "shellcheck" "$log"
 git grep -nE '/(root|tmp|work|home)/[a-z]' -- . ':!LICENSES' ':!scripts/build/lint.sh' \
 	>"$log" 2>&1 || :
 verdict "no path of a developer's machine" "$log"
+
+# What it says of measurements whose outcome is known.
+python3 -B scripts/bench/selftest.py >"$log" 2>&1 && : >"$log" || :
+verdict "the benchmark's verdict is that of its measurements" "$log"
 
 if [ -x scripts/build/check-docs.sh ]; then
 	scripts/build/check-docs.sh >"$log" 2>&1 && : >"$log" || :
