@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# make bench           the benchmark, all of it: an hour
-# make bench-quick     ... what fits into five minutes
+# make bench           the benchmark, all of it: one to two hours
+# make bench-quick     the main cases, in five minutes
 # make bench-verify    are the goals met, by the results of the last run?
 # make bench-selftest  does the benchmark notice when something is wrong?
 # make profile         where the time goes, kernel function by kernel function
