@@ -22,21 +22,28 @@ if [ "${BENCH:-lab}" = host ]; then
 	"$here/host.sh" "$plan" -n # without consent it ends here
 fi
 
-mkdir -p "$dir/raw"
-rm -rf "${dir:?}"/{raw,plot,results.json,table.txt}
+[ "$plan" = quick ] || : "${JUDGES:=time icount}"
+: "${JUDGES:=time}"
+# What the other judge said in an earlier full run stays.
+rm -rf "${dir:?}"/{plot,results.json,table.txt}
+for judge in $JUDGES; do
+	rm -f "$dir/raw/$judge"-*.jsonl
+done
+[ "$plan" = full ] || rm -rf "$dir/raw"
 mkdir -p "$dir/raw"
 begin=$SECONDS
+# What was refused is missing from the results, and there is an end in failure.
+rc=0
 if [ "${BENCH:-lab}" = host ]; then
-	"$here/host.sh" "$plan"
+	"$here/host.sh" "$plan" || rc=$?
 else
-	[ "$plan" = quick ] || : "${JUDGES:=time icount}"
-	for judge in ${JUDGES:-time}; do
+	for judge in $JUDGES; do
 		[ -x "$here/$judge/run.sh" ] || continue
 		say "== $judge judge"
 		case $judge:$plan in
-		icount:quick) "$here/icount/run.sh" quick in-tree xfrm_accel ;;
-		icount:full) "$here/icount/run.sh" ;;
-		*) "$here/$judge/run.sh" "$plan" ;;
+		icount:quick) "$here/icount/run.sh" quick in-tree xfrm_accel || rc=$? ;;
+		icount:full) "$here/icount/run.sh" || rc=$? ;;
+		*) "$here/$judge/run.sh" "$plan" || rc=$? ;;
 		esac
 	done
 fi
@@ -50,3 +57,4 @@ python3 -B "$here/summarise.py" "$dir"
 "$here/plot.sh" "$dir"
 cat "$dir/table.txt"
 say "$((SECONDS - begin)) s; build/bench: results.json, table.txt, plot/*.svg, plot/*.png"
+[ $rc = 0 ] || die "not everything could be measured, see above"
