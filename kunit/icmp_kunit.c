@@ -80,26 +80,9 @@ static struct sk_buff *error4(struct xk_world *w, u8 type, u8 code,
 	return skb;
 }
 
-static int take4(struct kunit *test, u8 type, u8 code, const struct quote *q,
-		 u32 info)
+static int err4(struct sk_buff *skb, u8 type, u8 code, u32 info)
 {
-	struct sk_buff *skb = error4(test->priv, type, code, q);
-	int ret;
-
-	KUNIT_ASSERT_NOT_NULL(test, skb);
-	xk_ended();
-	xk_watch(skb);
-	local_bh_disable();
-	rcu_read_lock();
-	ret = xac_err4(skb, info);
-	rcu_read_unlock();
-	local_bh_enable();
-	/* The packet stays ours. */
-	KUNIT_EXPECT_EQ(test, xk_ended(), 0);
-	kfree_skb(skb);
-	KUNIT_EXPECT_EQ(test, xk_ended(), 1);
-
-	return ret;
+	return xac_err4(skb, info);
 }
 
 static u32 path_mtu4(struct net *net)
@@ -116,7 +99,8 @@ static u32 path_mtu4(struct net *net)
 	return mtu;
 }
 
-static struct sk_buff *error6(struct xk_world *w, const struct quote *q)
+static struct sk_buff *error6(struct xk_world *w, u8 type, u8 code,
+			      const struct quote *q)
 {
 	struct sk_buff *skb = xk_skb6(40 + 8 + 40 + 8);
 	struct ipv6hdr *iph;
@@ -138,25 +122,10 @@ static struct sk_buff *error6(struct xk_world *w, const struct quote *q)
 	return skb;
 }
 
-static int take6(struct kunit *test, u8 type, const struct quote *q, u32 info)
+static int err6(struct sk_buff *skb, u8 type, u8 code, u32 info)
 {
-	struct sk_buff *skb = error6(test->priv, q);
-	int ret;
-
-	KUNIT_ASSERT_NOT_NULL(test, skb);
-	xk_ended();
-	xk_watch(skb);
-	local_bh_disable();
-	rcu_read_lock();
-	ret = xac_err6(skb, NULL, type, 0, sizeof(struct ipv6hdr),
-		       htonl(info));
-	rcu_read_unlock();
-	local_bh_enable();
-	KUNIT_EXPECT_EQ(test, xk_ended(), 0);
-	kfree_skb(skb);
-	KUNIT_EXPECT_EQ(test, xk_ended(), 1);
-
-	return ret;
+	return xac_err6(skb, NULL, type, code, sizeof(struct ipv6hdr),
+			htonl(info));
 }
 
 static u32 path_mtu6(struct net *net)
@@ -170,67 +139,130 @@ static u32 path_mtu6(struct net *net)
 	return mtu;
 }
 
-static void path_mtu_is_learned_over_ipv4(struct kunit *test)
-{
-	struct xk_world *w = test->priv;
+/**
+ * struct outer - the family of the tunnel, and of the errors about it
+ * @name: of the case
+ * @af: address family
+ * @too_big: type of the error that tells a path MTU
+ * @too_big_code: its code
+ * @any_code: the code does not matter
+ * @redirect: type of a redirect
+ * @error: makes an error
+ * @take: gives it to us
+ * @path_mtu: what is known about the path to the peer
+ */
+struct outer {
+	const char *name;
+	unsigned short af;
+	u8 too_big;
+	u8 too_big_code;
+	bool any_code;
+	u8 redirect;
+	struct sk_buff *(*error)(struct xk_world *w, u8 type, u8 code,
+				 const struct quote *q);
+	int (*take)(struct sk_buff *skb, u8 type, u8 code, u32 info);
+	u32 (*path_mtu)(struct net *net);
+};
 
-	KUNIT_ASSERT_EQ(test, xk_tunnel_out(w, AF_INET), 0);
-	KUNIT_EXPECT_EQ(test, path_mtu4(w->net), 1500);
-	KUNIT_EXPECT_EQ(test, take4(test, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED,
-				    &ours, 1400), 0);
-	KUNIT_EXPECT_EQ(test, path_mtu4(w->net), 1400);
+static const struct outer outers[] = {
+	{
+		.name = "over IPv4",
+		.af = AF_INET,
+		.too_big = ICMP_DEST_UNREACH,
+		.too_big_code = ICMP_FRAG_NEEDED,
+		.redirect = ICMP_REDIRECT,
+		.error = error4,
+		.take = err4,
+		.path_mtu = path_mtu4,
+	}, {
+		.name = "over IPv6",
+		.af = AF_INET6,
+		.too_big = ICMPV6_PKT_TOOBIG,
+		.any_code = true,
+		.redirect = NDISC_REDIRECT,
+		.error = error6,
+		.take = err6,
+		.path_mtu = path_mtu6,
+	},
+};
+
+static void outer_name(const struct outer *o, char *description)
+{
+	strscpy(description, o->name, KUNIT_PARAM_DESC_SIZE);
 }
 
-static void path_mtu_is_learned_over_ipv6(struct kunit *test)
+KUNIT_ARRAY_PARAM(outer, outers, outer_name);
+
+static int take(struct kunit *test, u8 type, u8 code, const struct quote *q)
 {
+	const struct outer *o = test->param_value;
+	struct sk_buff *skb = o->error(test->priv, type, code, q);
+	int ret;
+
+	KUNIT_ASSERT_NOT_NULL(test, skb);
+	xk_ended();
+	xk_watch(skb);
+	local_bh_disable();
+	rcu_read_lock();
+	ret = o->take(skb, type, code, 1400);
+	rcu_read_unlock();
+	local_bh_enable();
+	/* The packet stays ours. */
+	KUNIT_EXPECT_EQ(test, xk_ended(), 0);
+	kfree_skb(skb);
+	KUNIT_EXPECT_EQ(test, xk_ended(), 1);
+
+	return ret;
+}
+
+static int take_too_big(struct kunit *test, const struct quote *q)
+{
+	const struct outer *o = test->param_value;
+
+	return take(test, o->too_big, o->too_big_code, q);
+}
+
+static void path_mtu_is_learned(struct kunit *test)
+{
+	const struct outer *o = test->param_value;
 	struct xk_world *w = test->priv;
 
-	KUNIT_ASSERT_EQ(test, xk_tunnel_out(w, AF_INET6), 0);
-	KUNIT_EXPECT_EQ(test, path_mtu6(w->net), 1500);
-	KUNIT_EXPECT_EQ(test, take6(test, ICMPV6_PKT_TOOBIG, &ours, 1400), 0);
-	KUNIT_EXPECT_EQ(test, path_mtu6(w->net), 1400);
+	KUNIT_ASSERT_EQ(test, xk_tunnel_out(w, o->af), 0);
+	KUNIT_EXPECT_EQ(test, o->path_mtu(w->net), 1500);
+	KUNIT_EXPECT_EQ(test, take_too_big(test, &ours), 0);
+	KUNIT_EXPECT_EQ(test, o->path_mtu(w->net), 1400);
 }
 
 static void redirects_are_ours(struct kunit *test)
 {
+	const struct outer *o = test->param_value;
 	struct xk_world *w = test->priv;
 
-	KUNIT_ASSERT_EQ(test, xk_tunnel_out(w, AF_INET), 0);
-	KUNIT_EXPECT_EQ(test, take4(test, ICMP_REDIRECT, ICMP_REDIR_HOST,
-				    &ours, 0), 0);
-	xk_flush(w->net);
-	KUNIT_ASSERT_EQ(test, xk_tunnel_out(w, AF_INET6), 0);
-	KUNIT_EXPECT_EQ(test, take6(test, NDISC_REDIRECT, &ours, 0), 0);
+	KUNIT_ASSERT_EQ(test, xk_tunnel_out(w, o->af), 0);
+	KUNIT_EXPECT_EQ(test, take(test, o->redirect, ICMP_REDIR_HOST, &ours),
+			0);
+	KUNIT_EXPECT_EQ(test, o->path_mtu(w->net), 1500);
 }
 
 /* The next handler is asked, and nothing is learned. */
 static void other_messages_are_not_ours(struct kunit *test)
 {
+	const struct outer *o = test->param_value;
 	struct xk_world *w = test->priv;
 	int type, code, taken = 0;
 
-	KUNIT_ASSERT_EQ(test, xk_tunnel_out(w, AF_INET), 0);
-	for (type = 0; type < 20; type++) {
-		if (type == ICMP_REDIRECT)
+	KUNIT_ASSERT_EQ(test, xk_tunnel_out(w, o->af), 0);
+	for (type = 0; type < 256; type++) {
+		if (type == o->redirect || (type == o->too_big && o->any_code))
 			continue;
 		for (code = 0; code < 16; code++) {
-			if (type == ICMP_DEST_UNREACH &&
-			    code == ICMP_FRAG_NEEDED)
+			if (type == o->too_big && code == o->too_big_code)
 				continue;
-			taken += take4(test, type, code, &ours, 1400) !=
-				 -ENOENT;
+			taken += take(test, type, code, &ours) != -ENOENT;
 		}
 	}
 	KUNIT_EXPECT_EQ(test, taken, 0);
-	KUNIT_EXPECT_EQ(test, path_mtu4(w->net), 1500);
-
-	xk_flush(w->net);
-	KUNIT_ASSERT_EQ(test, xk_tunnel_out(w, AF_INET6), 0);
-	for (type = 0; type < 256; type++)
-		if (type != ICMPV6_PKT_TOOBIG && type != NDISC_REDIRECT)
-			taken += take6(test, type, &ours, 1400) != -ENOENT;
-	KUNIT_EXPECT_EQ(test, taken, 0);
-	KUNIT_EXPECT_EQ(test, path_mtu6(w->net), 1500);
+	KUNIT_EXPECT_EQ(test, o->path_mtu(w->net), 1500);
 }
 
 static void packets_of_others_are_not_ours(struct kunit *test)
@@ -243,53 +275,43 @@ static void packets_of_others_are_not_ours(struct kunit *test)
 		{ IPPROTO_UDP, XK_SPI_OUT, false },
 		{ IPPROTO_TCP, XK_SPI_OUT, false },
 	};
+	const struct outer *o = test->param_value;
 	struct xk_world *w = test->priv;
 	size_t i;
 
-	KUNIT_ASSERT_EQ(test, xk_tunnel_out(w, AF_INET), 0);
+	KUNIT_ASSERT_EQ(test, xk_tunnel_out(w, o->af), 0);
 	for (i = 0; i < ARRAY_SIZE(others); i++)
-		KUNIT_EXPECT_EQ(test, take4(test, ICMP_DEST_UNREACH,
-					    ICMP_FRAG_NEEDED, &others[i],
-					    1400), -ENOENT);
-	KUNIT_EXPECT_EQ(test, path_mtu4(w->net), 1500);
-	xk_flush(w->net);
-
-	KUNIT_ASSERT_EQ(test, xk_tunnel_out(w, AF_INET6), 0);
-	for (i = 0; i < ARRAY_SIZE(others); i++)
-		KUNIT_EXPECT_EQ(test, take6(test, ICMPV6_PKT_TOOBIG,
-					    &others[i], 1400), -ENOENT);
-	KUNIT_EXPECT_EQ(test, path_mtu6(w->net), 1500);
+		KUNIT_EXPECT_EQ(test, take_too_big(test, &others[i]), -ENOENT);
+	KUNIT_EXPECT_EQ(test, o->path_mtu(w->net), 1500);
 }
 
 /* An SA of ours, but no interface that is up: esp4 shall deal with it. */
 static void without_interface_not_ours(struct kunit *test)
 {
+	static const struct quote quote = { IPPROTO_ESP, XK_SPI_OUT + 9, false };
+	const struct outer *o = test->param_value;
 	struct xk_sa sa = {
-		.family = AF_INET,
+		.family = o->af,
 		.mode = XFRM_MODE_TUNNEL,
 		.spi = XK_SPI_OUT + 9,
 		.if_id = XK_IF_ID + 1,
 	};
-	struct quote quote = { IPPROTO_ESP, XK_SPI_OUT + 9, false };
 	struct xk_world *w = test->priv;
 	struct xfrm_state *x;
 
 	x = xk_sa_add(w->net, &sa);
 	KUNIT_ASSERT_NOT_NULL(test, x);
 	xfrm_state_put(x);
-	KUNIT_EXPECT_EQ(test, take4(test, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED,
-				    &quote, 1400), -ENOENT);
+	KUNIT_EXPECT_EQ(test, take_too_big(test, &quote), -ENOENT);
 	xk_flush(w->net);
 
 	sa.if_id = XK_IF_ID;
 	x = xk_sa_add(w->net, &sa);
 	KUNIT_ASSERT_NOT_NULL(test, x);
 	KUNIT_EXPECT_EQ(test, xk_set_up(w->dev, false), 0);
-	KUNIT_EXPECT_EQ(test, take4(test, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED,
-				    &quote, 1400), -ENOENT);
+	KUNIT_EXPECT_EQ(test, take_too_big(test, &quote), -ENOENT);
 	KUNIT_EXPECT_EQ(test, xk_set_up(w->dev, true), 0);
-	KUNIT_EXPECT_EQ(test, take4(test, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED,
-				    &quote, 1400), 0);
+	KUNIT_EXPECT_EQ(test, take_too_big(test, &quote), 0);
 	/* The look at the SA has left no reference: the table's and ours. */
 	KUNIT_EXPECT_EQ(test, refcount_read(&x->refcnt), 2);
 	xfrm_state_put(x);
@@ -297,12 +319,11 @@ static void without_interface_not_ours(struct kunit *test)
 
 static struct kunit_case icmp_cases[] = {
 	KUNIT_CASE(spi_of_what_is_quoted),
-	KUNIT_CASE(path_mtu_is_learned_over_ipv4),
-	KUNIT_CASE(path_mtu_is_learned_over_ipv6),
-	KUNIT_CASE(redirects_are_ours),
-	KUNIT_CASE(other_messages_are_not_ours),
-	KUNIT_CASE(packets_of_others_are_not_ours),
-	KUNIT_CASE(without_interface_not_ours),
+	KUNIT_CASE_PARAM(path_mtu_is_learned, outer_gen_params),
+	KUNIT_CASE_PARAM(redirects_are_ours, outer_gen_params),
+	KUNIT_CASE_PARAM(other_messages_are_not_ours, outer_gen_params),
+	KUNIT_CASE_PARAM(packets_of_others_are_not_ours, outer_gen_params),
+	KUNIT_CASE_PARAM(without_interface_not_ours, outer_gen_params),
 	{}
 };
 

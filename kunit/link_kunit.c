@@ -419,6 +419,28 @@ static struct net *newest_net(const struct net *known)
 	return found;
 }
 
+/* A namespace that let_go() ends. */
+static struct net *going_net(struct kunit *test)
+{
+	struct net *other = xk_other_net(), *net;
+
+	if (!other)
+		kunit_skip(test, "needs a second network namespace");
+
+	KUNIT_EXPECT_EQ(test, shell("ip netns add xk-going"), 0);
+	net = newest_net(other);
+	put_net(other);
+	KUNIT_ASSERT_NOT_NULL(test, net);
+
+	return net;
+}
+
+static void let_go(struct kunit *test, struct net *net)
+{
+	put_net(net);
+	KUNIT_EXPECT_EQ(test, shell("ip netns del xk-going"), 0);
+}
+
 static bool gone(const char *name)
 {
 	const unsigned long deadline = jiffies + 100 * HZ;
@@ -436,16 +458,9 @@ static void namespace_of_the_sas_goes(struct kunit *test)
 		{ .name = NAME, .if_id = 5 },
 		{ .name = "xklink2", .external = true },
 	};
-	struct net *other = xk_other_net(), *net = NULL;
+	struct net *net = going_net(test);
 	size_t i;
 
-	if (!other)
-		kunit_skip(test, "needs a second network namespace");
-
-	KUNIT_EXPECT_EQ(test, shell("ip netns add xk-going"), 0);
-	net = newest_net(other);
-	put_net(other);
-	KUNIT_ASSERT_NOT_NULL(test, net);
 	for (i = 0; i < ARRAY_SIZE(links); i++) {
 		struct net_device *dev;
 
@@ -457,8 +472,7 @@ static void namespace_of_the_sas_goes(struct kunit *test)
 	KUNIT_EXPECT_NOT_NULL(test, made(NAME));
 	KUNIT_EXPECT_NOT_NULL(test, made("xklink2"));
 
-	put_net(net);
-	KUNIT_EXPECT_EQ(test, shell("ip netns del xk-going"), 0);
+	let_go(test, net);
 	KUNIT_EXPECT_TRUE(test, gone(NAME));
 	KUNIT_EXPECT_TRUE(test, gone("xklink2"));
 }
@@ -468,21 +482,13 @@ static void namespace_of_the_device_goes(struct kunit *test)
 {
 	const unsigned long deadline = jiffies + 100 * HZ;
 	struct xk_link link = { .name = NAME, .if_id = 5 };
-	struct net *other = xk_other_net(), *net = NULL;
+	struct net *net = going_net(test);
 
-	if (!other)
-		kunit_skip(test, "needs a second network namespace");
-
-	KUNIT_EXPECT_EQ(test, shell("ip netns add xk-going"), 0);
-	net = newest_net(other);
-	put_net(other);
-	KUNIT_ASSERT_NOT_NULL(test, net);
 	KUNIT_EXPECT_EQ(test, xk_link_new(&init_net, &link), 0);
 	KUNIT_EXPECT_EQ(test, xk_move(made(NAME), net), 0);
 	KUNIT_EXPECT_TRUE(test, taken(5));
 
-	put_net(net);
-	KUNIT_EXPECT_EQ(test, shell("ip netns del xk-going"), 0);
+	let_go(test, net);
 	while (taken(5) && time_before(jiffies, deadline))
 		schedule_timeout_uninterruptible(1);
 	KUNIT_EXPECT_FALSE(test, taken(5));

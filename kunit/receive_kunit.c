@@ -44,6 +44,26 @@ static void expect_answer(struct kunit *test, struct net_device *dev,
 			before.dev.rx_dropped + failed);
 }
 
+/*
+ * A packet that an SA with @if_id has decrypted, and the SA: the caller frees
+ * both.
+ */
+static struct sk_buff *decrypted_by(struct kunit *test, u32 if_id,
+				    struct xfrm_state **x)
+{
+	struct xk_sa sa = xk_sa_in;
+	struct xk_world *w = test->priv;
+	struct sk_buff *skb;
+
+	sa.if_id = if_id;
+	*x = xk_sa_make(w->net, &sa);
+	KUNIT_ASSERT_NOT_NULL(test, *x);
+	skb = xk_decrypted(w, *x, xk_skb4(100, false));
+	KUNIT_ASSERT_NOT_NULL(test, skb);
+
+	return skb;
+}
+
 /* Nobody's: 1 where it might be another handler's, 0 for an error. */
 static void without_sa_it_is_nobodys(struct kunit *test)
 {
@@ -63,16 +83,11 @@ static void without_sa_it_is_nobodys(struct kunit *test)
 
 static void without_interface_it_is_nobodys(struct kunit *test)
 {
-	struct xk_sa other = xk_sa_in;
 	struct xk_world *w = test->priv;
-	struct xfrm_state *x, *ours;
+	struct xfrm_state *x;
 	struct sk_buff *skb;
 
-	other.if_id = XK_IF_ID + 1;
-	x = xk_sa_make(w->net, &other);
-	KUNIT_ASSERT_NOT_NULL(test, x);
-	skb = xk_decrypted(w, x, xk_skb4(100, false));
-	KUNIT_ASSERT_NOT_NULL(test, skb);
+	skb = decrypted_by(test, XK_IF_ID + 1, &x);
 	expect_answer(test, w->dev, skb, 0, 1, -ENOENT, 0);
 	expect_answer(test, w->dev, skb, -1, 1, -ENOENT, 0);
 	KUNIT_EXPECT_PTR_EQ(test, skb->dev, w->lower);
@@ -80,26 +95,20 @@ static void without_interface_it_is_nobodys(struct kunit *test)
 	xk_sa_free(x);
 
 	/* The interface is there, but down. */
-	ours = xk_sa_make(w->net, &xk_sa_in);
-	KUNIT_ASSERT_NOT_NULL(test, ours);
 	KUNIT_EXPECT_EQ(test, xk_set_up(w->dev, false), 0);
-	skb = xk_decrypted(w, ours, xk_skb4(100, false));
-	KUNIT_ASSERT_NOT_NULL(test, skb);
+	skb = decrypted_by(test, XK_IF_ID, &x);
 	expect_answer(test, w->dev, skb, 0, 1, -ENOENT, 0);
 	KUNIT_EXPECT_PTR_EQ(test, skb->dev, w->lower);
 	kfree_skb(skb);
-	xk_sa_free(ours);
+	xk_sa_free(x);
 }
 
 static void failed_decryption_is_counted(struct kunit *test)
 {
 	struct xk_world *w = test->priv;
-	struct xfrm_state *x = xk_sa_make(w->net, &xk_sa_in);
-	struct sk_buff *skb;
+	struct xfrm_state *x;
+	struct sk_buff *skb = decrypted_by(test, XK_IF_ID, &x);
 
-	KUNIT_ASSERT_NOT_NULL(test, x);
-	skb = xk_decrypted(w, x, xk_skb4(100, false));
-	KUNIT_ASSERT_NOT_NULL(test, skb);
 	xk_watch(skb);
 	expect_answer(test, w->dev, skb, -1, 0, XFRM_ACCEL_DROP_RX_ERROR, 1);
 	KUNIT_EXPECT_EQ(test, xk_ended(), 0);
@@ -176,19 +185,14 @@ static void delivered_and_scrubbed(struct kunit *test)
 /* The last SA of several decides: it was the innermost. */
 static void innermost_sa_decides(struct kunit *test)
 {
-	struct xk_sa other = xk_sa_in;
 	struct xk_world *w = test->priv;
 	struct xfrm_state *outer, *inner;
 	struct sk_buff *skb;
 	struct sec_path *sp;
 
-	other.if_id = XK_IF_ID + 1;
-	outer = xk_sa_make(w->net, &other);
 	inner = xk_sa_make(w->net, &xk_sa_in);
-	KUNIT_ASSERT_NOT_NULL(test, outer);
 	KUNIT_ASSERT_NOT_NULL(test, inner);
-	skb = xk_decrypted(w, outer, xk_skb4(100, false));
-	KUNIT_ASSERT_NOT_NULL(test, skb);
+	skb = decrypted_by(test, XK_IF_ID + 1, &outer);
 	sp = skb_sec_path(skb);
 	xfrm_state_hold(inner);
 	sp->xvec[sp->len++] = inner;
@@ -328,16 +332,10 @@ static bool session(struct sk_buff *skb,
 static void session_of_an_interface(struct kunit *test)
 {
 	struct xfrm_if_decode_session_result res;
-	struct xk_sa other = xk_sa_in;
 	struct xk_world *w = test->priv;
 	struct xfrm_state *x;
-	struct sk_buff *skb;
+	struct sk_buff *skb = decrypted_by(test, XK_IF_ID + 1, &x);
 
-	other.if_id = XK_IF_ID + 1;
-	x = xk_sa_make(w->net, &other);
-	KUNIT_ASSERT_NOT_NULL(test, x);
-	skb = xk_decrypted(w, x, xk_skb4(100, false));
-	KUNIT_ASSERT_NOT_NULL(test, skb);
 	memset(skb->cb, 0, sizeof(skb->cb));
 
 	/* The device decides, not the SA: its policy will refuse that SA. */
@@ -376,25 +374,18 @@ static void session_of_an_external_one(struct kunit *test)
 {
 	struct xk_link link = { .name = "xkext", .external = true };
 	struct xfrm_if_decode_session_result res;
-	struct xk_sa sa = xk_sa_in;
 	struct xk_world *w = test->priv;
 	struct net_device *dev;
 	struct xfrm_state *x;
-	struct sk_buff *skb;
+	struct sk_buff *skb = decrypted_by(test, 4711, &x);
 
-	sa.if_id = 4711;
-	x = xk_sa_make(w->net, &sa);
-	KUNIT_ASSERT_NOT_NULL(test, x);
 	KUNIT_ASSERT_EQ(test, xk_dev_make(w, &link, 0x0a090001, &dev), 0);
-	skb = xk_decrypted(w, x, xk_skb4(100, false));
-	if (skb) {
-		memset(skb->cb, 0, sizeof(skb->cb));
-		skb->dev = dev;
-		KUNIT_EXPECT_TRUE(test, session(skb, &res));
-		KUNIT_EXPECT_EQ(test, res.if_id, 4711);
-		KUNIT_EXPECT_PTR_EQ(test, res.net, w->net);
-		kfree_skb(skb);
-	}
+	memset(skb->cb, 0, sizeof(skb->cb));
+	skb->dev = dev;
+	KUNIT_EXPECT_TRUE(test, session(skb, &res));
+	KUNIT_EXPECT_EQ(test, res.if_id, 4711);
+	KUNIT_EXPECT_PTR_EQ(test, res.net, w->net);
+	kfree_skb(skb);
 	xk_unregister(dev);
 	xk_sa_free(x);
 }
