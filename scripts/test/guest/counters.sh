@@ -241,6 +241,18 @@ survive()
 	same "a new device starts from zero" "$(all_drops "$A" f20)" ""
 }
 
+# number_of REASON: its number in the header for user space, which counts from 0
+number_of() { "$HELPERS/drop_names" | awk -v n="drop_$1" '$1 == n { print NR - 1 }'; }
+
+# traced REASON DEV: packets of 64 bytes that the tracepoint has reported in full
+traced()
+{
+	local index
+	index=$(in_ns "$A" cat "/sys/class/net/$2/ifindex")
+	grep -cE "dev=$2 ifindex=$index skbaddr=[^ ]+ len=92 reason=$(number_of "$1") \($1\)" \
+		/sys/kernel/tracing/trace
+}
+
 tracepoint()
 {
 	local tracing=/sys/kernel/tracing event
@@ -256,9 +268,10 @@ tracepoint()
 	echo >$tracing/trace
 	echo 1 >$event/enable
 	send udp 10.22.0.2 $N
+	send udp 10.21.0.2 $N
 	echo 0 >$event/enable
-	same "every drop is traced with device and reason" \
-		"$(grep -c 'dev=f22 .*(tx_no_sa)' $tracing/trace)" $N
+	same "every drop is traced with device, length, number and name of the reason" \
+		"$(traced tx_no_sa f22) $(traced tx_policy_block f21)" "$N $N"
 	send udp 10.22.0.2 1
 	same "and not when it is off" "$(grep -c 'dev=f22' $tracing/trace)" $N
 }
