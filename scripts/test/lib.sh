@@ -399,6 +399,15 @@ policy_pair()
 	done
 }
 
+# flush_xfrm: no SA and no policy on either host
+flush_xfrm()
+{
+	local ns
+	for ns in "$A" "$B"; do
+		must ip -n "$ns" -batch - <<<$'xfrm state flush\nxfrm policy flush'
+	done
+}
+
 # xfrm_link HOST [NAME=VALUE...]: device dev on $A or $B with the inner
 # addresses 10.N.0.1/24 and fd00:N::1/64 on A, .2 and ::2 on B, N being the
 # if_id (up to 255).
@@ -441,6 +450,23 @@ pings()
 
 # no_ping NS ADDR [PING WORDS...]: nothing comes back
 no_ping() { ! in_ns "$1" ping -n -q -i 0.05 -W 1 -c 2 "${@:3}" "$2"; }
+
+# --- raw netlink ------------------------------------------------------------
+
+# nl NS WORDS...: a request whose errno is wanted, see helpers/nl.py
+nl() { in_ns "$1" python3 -I "$TESTDIR/helpers/nl.py" "${@:2}"; }
+
+# answers NAME ERRNO NS WORDS...: exact errno, and a message from ours
+answers()
+{
+	local name=$1 want=$2 got
+	shift 2
+	got=$(nl "$@") || true
+	same "$name: $want" "${got%%:*}" "$want"
+	if is_accel && [ "$want" != OK ]; then
+		ok_if "$name: says why" test -n "${got#*: }" -a "$got" != "$want: "
+	fi
+}
 
 # --- counters ---------------------------------------------------------------
 

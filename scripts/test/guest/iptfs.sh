@@ -30,15 +30,6 @@ both_ends()
 		in_ns "$B" "$TESTDIR/helpers/iptfs.py" "$SRC" "$DST" "$DST" 7 "$2"
 }
 
-flush()
-{
-	local ns
-	for ns in "$A" "$B"; do
-		must ip -n "$ns" xfrm state flush
-		must ip -n "$ns" xfrm policy flush
-	done
-}
-
 # both_families OUTER: inner IPv4 and IPv6 arrive, and only on the device
 both_families()
 {
@@ -64,7 +55,7 @@ two_hosts
 if ! both_ends 4 0x100 2>"$TMP/refused"; then
 	skip_all iptfs "this kernel has no IP-TFS ($(tail -n 1 "$TMP/refused"))"
 fi
-flush
+flush_xfrm
 xfrm_link A
 xfrm_link B
 serve "$B"
@@ -75,6 +66,6 @@ for outer in 4 6; do
 	both_ends $outer $((0x1000 * outer))
 	wire >/dev/null
 	both_families $outer
-	flush
+	flush_xfrm
 done
 plan_done

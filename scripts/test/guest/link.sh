@@ -13,21 +13,6 @@
 # shellcheck source=scripts/test/lib.sh
 . "${TESTDIR:?}/lib.sh"
 
-# nl NS WORDS...: a request whose errno is wanted, see helpers/nl.py
-nl() { in_ns "$1" python3 -I "$TESTDIR/helpers/nl.py" "${@:2}"; }
-
-# answers NAME ERRNO NS WORDS...: exact errno, and a message from ours
-answers()
-{
-	local name=$1 want=$2 got
-	shift 2
-	got=$(nl "$@") || true
-	same "$name: $want" "${got%%:*}" "$want"
-	if is_accel && [ "$want" != OK ]; then
-		ok_if "$name: says why" test -n "${got#*: }" -a "$got" != "$want: "
-	fi
-}
-
 devices() { ip -n "$1" -o link | wc -l; }
 mtu() { in_ns "$1" cat "/sys/class/net/$2/mtu"; }
 in_a() { ip -n "$A" "$@"; }

@@ -29,15 +29,6 @@ second_wire()
 	done
 }
 
-flush_xfrm()
-{
-	local ns
-	for ns in "$A" "$B"; do
-		must ip -n "$ns" xfrm state flush
-		must ip -n "$ns" xfrm policy flush
-	done
-}
-
 # sa_packets HOST SPI [DST]: how many an SA has carried
 sa_packets()
 {

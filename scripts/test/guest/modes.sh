@@ -31,10 +31,7 @@ batch() { must ip -n "$1" -batch -; }
 # flush: no SA and no policy on either host, and the next ones get fresh SPIs
 flush()
 {
-	local ns
-	for ns in "$A" "$B"; do
-		batch "$ns" <<<$'xfrm state flush\nxfrm policy flush'
-	done
+	flush_xfrm
 	spi=$((spi + 16))
 	wire >/dev/null
 }

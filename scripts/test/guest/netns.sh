@@ -13,16 +13,6 @@
 # shellcheck source=scripts/test/lib.sh
 . "${TESTDIR:?}/lib.sh"
 
-nl() { in_ns "$1" python3 -I "$TESTDIR/helpers/nl.py" "${@:2}"; }
-
-answers()
-{
-	local name=$1 want=$2 got
-	shift 2
-	got=$(nl "$@") || true
-	same "$name: $want" "${got%%:*}" "$want"
-}
-
 ifindex() { in_ns "$1" cat "/sys/class/net/$2/ifindex"; }
 
 # address_device NS DEV: what a move takes away
