@@ -156,6 +156,14 @@ link_netns()
 	ok_if "delete both" eval 'ip -n $C link del x2 && ip -n $C link del x3'
 	ok_if "external is free again" ip -n "$A" link add x3 type xfrm external
 	must ip -n "$A" link del x3
+
+	ok_if "create in the container, from outside, with all that belongs to it" \
+		ip -n "$A" link add x4 netns "$C" type xfrm if_id 33
+	refused "its if_id is taken in the container" "exists|if_id" \
+		ip -n "$C" link add x5 type xfrm if_id 33
+	ok_if "and is free outside" ip -n "$A" link add x5 type xfrm if_id 33
+	must ip -n "$A" link del x5
+	must ip -n "$C" link del x4
 }
 
 # Each order starts with traffic in both families in flight. $B is the one that
