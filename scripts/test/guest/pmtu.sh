@@ -81,13 +81,14 @@ tunnels()
 # via DEV [MTU]: the inner nets are behind DEV
 via()
 {
-	local host net
+	local host net vrf=$inner_vrf
 	for host in A B; do
 		net=2
 		[ $host = A ] || net=1
 		must ip -n "${!host}" link set "$1" mtu "${2:-1500}"
-		must ip -n "${!host}" route replace 10.$net.0.0/24 dev "$1"
-		must ip -n "${!host}" route replace fd0$net::/64 dev "$1"
+		[ $host = A ] || vrf=
+		must ip -n "${!host}" route replace ${vrf:+vrf "$vrf"} 10.$net.0.0/24 dev "$1"
+		must ip -n "${!host}" route replace ${vrf:+vrf "$vrf"} fd0$net::/64 dev "$1"
 	done
 	forget
 }
@@ -122,9 +123,12 @@ inner_mtu()
 	echo $((($2 - header - 8 - 8 - 16) / 4 * 4 - 2))
 }
 
-# known_mtu NS ADDR: what NS has learned about the path
-known_mtu() { ip -n "$1" route get "$2" | grep -o 'mtu [0-9]*' | cut -d' ' -f2; }
-knows_mtu() { [ -n "$(known_mtu "$1" "$2")" ]; }
+# known_mtu NS ADDR [VRF]: what NS has learned about the path
+known_mtu()
+{
+	ip -n "$1" route get ${3:+vrf "$3"} "$2" | grep -o 'mtu [0-9]*' | cut -d' ' -f2
+}
+knows_mtu() { [ -n "$(known_mtu "$@")" ]; }
 
 # told HOST ADDR MTU [SIZE]: HOST sends UDP that may not be fragmented and learns
 # exactly MTU; that size then leaves, one byte more is refused at once
@@ -227,25 +231,24 @@ too_big()
 	ok_if "over IPv$outer: TCP left no fragment on the wire" only_on_wire esp "$said"
 }
 
-# narrow_path OUTER: the router in the middle says so
+# narrow_path OUTER [WHERE]: the router in the middle says so
 narrow_path()
 {
-	local outer=$1 mtu to=OUT$1_B
+	local outer=$1 mtu to=OUT$1_B name="a router's error about ESP over IPv$1${2:+, $2}"
 	mtu=$(inner_mtu "$outer" 1400)
 	via ipsec$((outer == 6))
 	path_mtu 1400
 	# 1430 fits the tunnel as A knows it, and not the path: the first one is lost.
 	must burst $far4 --df "do" --size 1390
-	wait_for 3 knows_mtu "$A" "${!to}" || true
-	same "a router's error about ESP over IPv$outer: the gateway learns the path" \
-		"$(known_mtu "$A" "${!to}")" 1400
-	ok_if "a router's error about ESP over IPv$outer: the IPv4 sender is told $mtu" \
+	wait_for 3 knows_mtu "$A" "${!to}" $outer_vrf || true
+	same "$name: the gateway learns the path" "$(known_mtu "$A" "${!to}" $outer_vrf)" 1400
+	ok_if "$name: the IPv4 sender is told $mtu" \
 		told C $far4 "$mtu" 1420
-	ok_if "a router's error about ESP over IPv$outer: the IPv6 sender is told $mtu" \
+	ok_if "$name: the IPv6 sender is told $mtu" \
 		told C $far6 "$mtu" 1420
 	forget
-	ok_if "TCP finds its way through a narrow path over IPv$outer" client $far4 --tcp 300000
-	ok_if "TCP over IPv6 finds its way through a narrow path over IPv$outer" client $far6 --tcp 300000
+	ok_if "$name: TCP finds its way" client $far4 --tcp 300000
+	ok_if "$name: TCP over IPv6 finds its way" client $far6 --tcp 300000
 	forget
 	if [ "$outer" = 4 ]; then
 		must burst $far4 --count 5 --df dont --size 1372
@@ -305,6 +308,42 @@ forged()
 	ok_if "after a redirect about ESP over IPv$outer: traffic" client $far4 --udp 300
 }
 
+# vrfs: A's devices in two VRFs, the wire in one and all that is plain in the other
+vrfs()
+{
+	local n
+	if ! ip -n "$A" link add outer type vrf table 202 2>/dev/null; then
+		skip "path MTU inside of VRFs" "this kernel has no VRF"
+		return
+	elif ! is_accel; then
+		skip "path MTU inside of VRFs" "the in-tree interface looks for the path outside of them"
+		return
+	fi
+	must ip -n "$A" link add inner type vrf table 201
+	must ip -n "$A" link set outer up
+	must ip -n "$A" link set inner up
+	# Devices lose their routes and IPv6 addresses on the way into a VRF.
+	must ip -n "$A" link set wire0 master outer
+	must ip -n "$A" link set lan0 master inner
+	must ip -n "$A" addr replace $OUT6_A/64 dev wire0 nodad
+	must ip -n "$A" addr replace fd01::1/64 dev lan0 nodad
+	must ip -n "$A" route add vrf outer 198.51.100.0/24 via $R4
+	must ip -n "$A" route add vrf outer 2001:db8:2::/64 via $R6
+	for n in 7 8; do
+		must ip -n "$A" link del ipsec$((n - 7))
+		xfrm_link A if_id=$n dev=ipsec$((n - 7)) link=outer
+		must ip -n "$A" link set ipsec$((n - 7)) master inner
+		must ip -n "$A" addr replace fd00:$n::1/64 dev ipsec$((n - 7)) nodad
+	done
+	watch_wire "$A" wire0
+	outer_vrf=outer inner_vrf=inner
+	narrow_path 4 "inside of VRFs"
+	narrow_path 6 "inside of VRFs"
+}
+
+# The VRFs of A's wire and of the rest; none for most of the test.
+outer_vrf="" inner_vrf=""
+
 topology
 tunnels
 serve "$B"
@@ -324,4 +363,5 @@ for outer in 4 6; do
 	forged $outer
 done
 floor
+vrfs
 plan_done
