@@ -11,6 +11,7 @@
 #              HELPERS  directory with the programs made by prepare.sh
 #              OUT      directory for whatever should be kept
 #              SLOW     how much longer everything may take (default 1)
+#              FAIL_FAST  not empty: the first failure ends the test
 # Header lines that in-guest.sh reads in a test:
 #     # needs: unloaded           the test loads and unloads modules itself
 #     # limit: 600                seconds the test may take (default 300)
@@ -39,6 +40,7 @@ fail()
 	tests_failed=$((tests_failed + 1))
 	echo "not ok $tests_run - $1"
 	[ -z "${2:-}" ] || diag "$2"
+	[ -z "${FAIL_FAST:-}" ] || plan_done
 }
 
 # skip NAME REASON

@@ -11,7 +11,9 @@
 # all of scripts/test/guest.
 #
 # CYCLES=N and LINKS=N in the environment are passed on: how often the test load
-# loads and unloads, how many interfaces the test scale makes.
+# loads and unloads, how many interfaces the test scale makes. FAIL_FAST=1 ends
+# a test with its first failure. SLOW=N says how much slower than a real machine
+# the labs may be, and stretches the time limits; the default depends on the lab.
 #
 # Prints a line for each test, what failed, and "N passed, N failed, N skipped".
 # Everything else is left in build/test/. Exit status: 0 when nothing failed.
@@ -92,7 +94,7 @@ run_one() {
 	indir=$out/in
 	cp -al "$in" "$indir"
 	printf '%s\n' "TEST=$name IMPL=$impl SLOW=$slow" \
-		"export IMPL${CYCLES:+ CYCLES=$CYCLES}${LINKS:+ LINKS=$LINKS}" >"$indir/env"
+		"export IMPL${CYCLES:+ CYCLES=$CYCLES}${LINKS:+ LINKS=$LINKS}${FAIL_FAST:+ FAIL_FAST=$FAIL_FAST}" >"$indir/env"
 	limit=$(sed -n '/^[^#]/q; s/^# limit: *//p' "$here/guest/$name.sh" 2>/dev/null || :)
 	limit=$((${limit:-300} * slow + 120))
 	cpus=$(sed -n '/^[^#]/q; s/^# cpus: *//p' "$here/guest/$name.sh" 2>/dev/null || :)
@@ -143,9 +145,9 @@ label=$lab-$impl
 [ "$lab" != qemu ] || label=qemu-$kernel-$impl
 # How much slower than a real machine the lab is, at worst: beside other work, too.
 case $lab in
-qemu) slow=4 ;;
-uml-debug) slow=5 ;;
-uml-plain | uml-bare) slow=4 ;;
+qemu) slow=${SLOW:-4} ;;
+uml-debug) slow=${SLOW:-5} ;;
+uml-plain | uml-bare) slow=${SLOW:-4} ;;
 *) die "no such lab: $lab" ;;
 esac
 
