@@ -25,7 +25,10 @@ set -euo pipefail
 # shellcheck source=scripts/lab/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-# QEMU 7.2 without KVM emulates cmpxchg16b wrongly enough to crash Linux 6.12.
+# QEMU 7.2 without KVM emulates cmpxchg16b wrongly enough to crash Linux 6.12. And with a
+# thread for each CPU one may go on executing what another has patched in the kernel's code:
+# it meets the breakpoint of a jump label for ever (6.1) or dies of it (7.3).
+TCG=tcg,thread=single
 TCG_CPU=max,cx16=off
 
 disk() { # disk ROLE FILE OPTION
@@ -40,10 +43,10 @@ qemu() {
 	case $accel in
 	kvm) cpu=host ;;
 	icount)
-		accel=tcg,thread=single
+		accel=$TCG
 		set -- -icount shift=1,sleep=off "$@"
 		;;
-	*) accel=tcg,thread=multi ;;
+	*) accel=$TCG ;;
 	esac
 	QEMU=(qemu-system-x86_64 -accel "$accel" -cpu "$cpu" -nodefaults -nographic -no-reboot
 		-device virtio-rng-pci "$@")
