@@ -17,11 +17,18 @@
  * FILE then has, for each interval,
  *
  *   interval NUMBER			from 0
- *   ADDRESS COUNT [TARGET]		in hex, decimal, hex
+ *   ADDRESS COUNT STRETCH [TARGET]	in hex, decimal, decimal, hex
  *
  * with TARGET where the instruction is a direct call or jump. User space is
  * not counted. There is one counter for each address, and code that the kernel
  * patches keeps its counter.
+ *
+ * STRETCH is the part of COUNT that was executed on a stretch of the packets'
+ * way: from one function of the kernel to another. Before the first interval
+ * the program tells where a stretch begins or ends, any number of times, with
+ *
+ *   xchg %r11,%r11; movabs $ADDRESS,%rax	a stretch begins at ADDRESS
+ *   xchg %r10,%r10; movabs $ADDRESS,%rax	a stretch ends at ADDRESS
  *
  * Debian's QEMU 7.2 accepts plugins but ships no header for them, so what is
  * used of its interface (version 1) is declared here.
@@ -74,20 +81,25 @@ EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_info *info
 
 /* --- the counters --- */
 
-/* A hash table that never moves: the translated code points into it. */
-#define SLOT_BITS	21
-#define SLOTS		(1u << SLOT_BITS)
+/*
+ * They never move, since the translated code points into them. What a stretch
+ * works on are arrays of their own, for it goes through all of them.
+ */
+#define COUNTERS	(1u << 20)
+#define HASH_BITS	21
+#define HASH_SIZE	(1u << HASH_BITS)
 
-struct slot {
-	uint64_t address;
-	uint64_t target;
-	uint64_t count;
-};
+static uint64_t address_of[COUNTERS];
+static uint64_t target_of[COUNTERS];
+static uint64_t count[COUNTERS];
+static uint64_t count_before[COUNTERS];	/* when the stretch began */
+static uint64_t in_stretches[COUNTERS];
+static unsigned int used = 1;		/* 0 is nobody's */
+static uint32_t hash[HASH_SIZE];	/* from address to index of a counter */
 
 static qemu_plugin_id_t self;
 static bool counting;
-static struct slot *slots;
-static unsigned int slots_used;
+static bool in_stretch;
 static unsigned int interval;
 static FILE *out;
 
@@ -97,20 +109,37 @@ static void die(const char *what)
 	exit(1);
 }
 
-static struct slot *slot_of(uint64_t address)
+static unsigned int counter_of(uint64_t address)
 {
-	uint32_t i = (address * 0x9e3779b97f4a7c15ull) >> (64 - SLOT_BITS);
+	uint32_t i = (address * 0x9e3779b97f4a7c15ull) >> (64 - HASH_BITS);
 
-	while (slots[i].address && slots[i].address != address)
-		i = (i + 1) % SLOTS;
+	while (hash[i] && address_of[hash[i]] != address)
+		i = (i + 1) % HASH_SIZE;
 
-	if (!slots[i].address) {
-		if (++slots_used > SLOTS / 4 * 3)
+	if (!hash[i]) {
+		if (used == COUNTERS)
 			die("more code than there are counters");
-		slots[i].address = address;
+		hash[i] = used++;
+		address_of[hash[i]] = address;
 	}
 
-	return &slots[i];
+	return hash[i];
+}
+
+static void stretch_begins(unsigned int vcpu, void *unused)
+{
+	in_stretch = true;
+	memcpy(count_before, count, used * sizeof(*count));
+}
+
+static void stretch_ends(unsigned int vcpu, void *unused)
+{
+	if (!in_stretch)
+		return;
+
+	in_stretch = false;
+	for (unsigned int i = 1; i < used; i++)
+		in_stretches[i] += count[i] - count_before[i];
 }
 
 static void translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb);
@@ -127,21 +156,21 @@ static void interval_begins(unsigned int vcpu, void *unused)
 	if (!counting)
 		qemu_plugin_reset(self, start_counting);
 
-	for (unsigned int i = 0; i < SLOTS; i++)
-		slots[i].count = 0;
+	memset(count, 0, used * sizeof(*count));
+	memset(in_stretches, 0, used * sizeof(*in_stretches));
+	in_stretch = false;
 }
 
 static void interval_ends(unsigned int vcpu, void *unused)
 {
 	fprintf(out, "interval %u\n", interval++);
-	for (unsigned int i = 0; i < SLOTS; i++) {
-		const struct slot *s = &slots[i];
-
-		if (!s->count)
+	for (unsigned int i = 1; i < used; i++) {
+		if (!count[i])
 			continue;
-		fprintf(out, "%" PRIx64 " %" PRIu64, s->address, s->count);
-		if (s->target)
-			fprintf(out, " %" PRIx64, s->target);
+		fprintf(out, "%" PRIx64 " %" PRIu64 " %" PRIu64, address_of[i],
+			count[i], in_stretches[i]);
+		if (target_of[i])
+			fprintf(out, " %" PRIx64, target_of[i]);
 		fputc('\n', out);
 	}
 	if (fflush(out))
@@ -150,11 +179,41 @@ static void interval_ends(unsigned int vcpu, void *unused)
 
 /* --- the guest's code, as QEMU translates it --- */
 
-static const uint8_t mark_begin[] = { 0x4d, 0x87, 0xed };
-static const uint8_t mark_end[] = { 0x4d, 0x87, 0xe4 };
+#define MARK_SIZE	3
+
+static const struct mark {
+	uint8_t code[MARK_SIZE];
+	qemu_plugin_vcpu_udata_cb_t executed;	/* by the program */
+	qemu_plugin_vcpu_udata_cb_t passed;	/* by the kernel, there */
+} marks[] = {
+	{ .code = { 0x4d, 0x87, 0xed }, .executed = interval_begins },
+	{ .code = { 0x4d, 0x87, 0xe4 }, .executed = interval_ends },
+	{ .code = { 0x4d, 0x87, 0xdb }, .passed = stretch_begins },
+	{ .code = { 0x4d, 0x87, 0xd2 }, .passed = stretch_ends },
+};
+
+/* Where stretches begin and end. */
+#define PLACES		32
+
+static struct place {
+	uint64_t address;
+	qemu_plugin_vcpu_udata_cb_t passed;
+} places[PLACES];
+static unsigned int places_used;
+
+static void add_place(uint64_t address, qemu_plugin_vcpu_udata_cb_t passed)
+{
+	for (unsigned int i = 0; i < places_used; i++)
+		if (places[i].address == address)
+			return; /* this code has been translated before */
+
+	if (places_used == PLACES)
+		die("too many stretches");
+	places[places_used++] = (struct place){ address, passed };
+}
 
 /* Where a direct call or jump goes; 0 for any other instruction. */
-static uint64_t target_of(uint64_t address, const uint8_t *code, size_t size)
+static uint64_t jump_target(uint64_t address, const uint8_t *code, size_t size)
 {
 	int32_t distance;
 
@@ -165,32 +224,51 @@ static uint64_t target_of(uint64_t address, const uint8_t *code, size_t size)
 	return address + size + distance;
 }
 
-static void user_insn(struct qemu_plugin_insn *insn, const uint8_t *code,
-		      size_t size)
+static void call_at(struct qemu_plugin_insn *insn,
+		    qemu_plugin_vcpu_udata_cb_t cb)
 {
-	qemu_plugin_vcpu_udata_cb_t cb = NULL;
-
-	if (size != sizeof(mark_begin))
-		return;
-	if (!memcmp(code, mark_begin, size))
-		cb = interval_begins;
-	else if (!memcmp(code, mark_end, size))
-		cb = interval_ends;
-	if (cb)
-		qemu_plugin_register_vcpu_insn_exec_cb(insn, cb,
-						       QEMU_PLUGIN_CB_NO_REGS,
-						       NULL);
+	qemu_plugin_register_vcpu_insn_exec_cb(insn, cb, QEMU_PLUGIN_CB_NO_REGS,
+					       NULL);
 }
 
-static void kernel_insn(struct qemu_plugin_insn *insn, uint64_t address,
-			const uint8_t *code, size_t size)
+/* next: the instruction after this one, NULL where the block ends */
+static void user_insn(struct qemu_plugin_insn *insn,
+		      struct qemu_plugin_insn *next)
 {
-	struct slot *slot = slot_of(address);
+	const uint8_t *code = qemu_plugin_insn_data(insn);
+	uint64_t address;
 
-	slot->target = target_of(address, code, size);
+	if (qemu_plugin_insn_size(insn) != MARK_SIZE)
+		return;
+
+	for (size_t i = 0; i < sizeof(marks) / sizeof(*marks); i++) {
+		if (memcmp(code, marks[i].code, MARK_SIZE))
+			continue;
+		if (marks[i].executed) {
+			call_at(insn, marks[i].executed);
+		} else if (next && qemu_plugin_insn_size(next) == 10) {
+			/* movabs: 48 b8, then the number */
+			code = qemu_plugin_insn_data(next);
+			memcpy(&address, code + 2, sizeof(address));
+			add_place(address, marks[i].passed);
+		}
+	}
+}
+
+static void kernel_insn(struct qemu_plugin_insn *insn)
+{
+	uint64_t address = qemu_plugin_insn_vaddr(insn);
+	unsigned int c = counter_of(address);
+
+	for (unsigned int i = 0; i < places_used; i++)
+		if (places[i].address == address)
+			call_at(insn, places[i].passed);
+
+	target_of[c] = jump_target(address, qemu_plugin_insn_data(insn),
+				   qemu_plugin_insn_size(insn));
 	qemu_plugin_register_vcpu_insn_exec_inline(insn,
 						   QEMU_PLUGIN_INLINE_ADD_U64,
-						   &slot->count, 1);
+						   &count[c], 1);
 }
 
 static void translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
@@ -199,15 +277,13 @@ static void translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 
 	for (size_t i = 0; i < n; i++) {
 		struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
-		uint64_t address = qemu_plugin_insn_vaddr(insn);
-		const uint8_t *code = qemu_plugin_insn_data(insn);
-		size_t size = qemu_plugin_insn_size(insn);
 
 		/* The kernel has the upper half of the addresses. */
-		if (!(address >> 63))
-			user_insn(insn, code, size);
+		if (!(qemu_plugin_insn_vaddr(insn) >> 63))
+			user_insn(insn, i + 1 < n ?
+				  qemu_plugin_tb_get_insn(tb, i + 1) : NULL);
 		else if (counting)
-			kernel_insn(insn, address, code, size);
+			kernel_insn(insn);
 	}
 }
 
@@ -222,10 +298,9 @@ int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_info *info,
 	if (!file)
 		die("out=FILE is missing");
 
-	slots = calloc(SLOTS, sizeof(*slots));
 	out = fopen(file, "w");
-	if (!slots || !out)
-		die("no memory, or FILE cannot be written");
+	if (!out)
+		die("FILE cannot be written");
 
 	self = id;
 	qemu_plugin_register_vcpu_tb_trans_cb(id, translate);

@@ -41,6 +41,7 @@ class Interval:
     def __init__(self, symbols):
         self.symbols = symbols
         self.counts = {}  # address: count
+        self.stretch = {}  # address: the part of it on the stretches, see counter.c
         self.targets = {}  # address of a direct call or jump: where it goes
         self._instructions = None
 
@@ -52,10 +53,19 @@ class Interval:
     def instructions(self):
         """(module, function): instructions executed in it, without what it calls"""
         if self._instructions is None:
-            self._instructions = collections.Counter()
-            for address, count in self.counts.items():
-                self._instructions[self.symbols.function(address)] += count
+            self._instructions = self._by_function(self.counts)
         return self._instructions
+
+    @property
+    def on_stretches(self):
+        """The same, of what was executed on the stretches"""
+        return self._by_function(self.stretch)
+
+    def _by_function(self, counts):
+        result = collections.Counter()
+        for address, count in counts.items():
+            result[self.symbols.function(address)] += count
+        return result
 
     def of_module(self, module):
         return sum(n for (owner, _), n in self.instructions.items() if owner == module)
@@ -108,8 +118,10 @@ def intervals(path, symbols):
                 continue
             address = int(words[0], 16)
             current.counts[address] = int(words[1])
-            if len(words) > 2:
-                current.targets[address] = int(words[2], 16)
+            if words[2] != "0":
+                current.stretch[address] = int(words[2])
+            if len(words) > 3:
+                current.targets[address] = int(words[3], 16)
     return result
 
 

@@ -80,6 +80,8 @@ def faults(system, row, interval):
         calls = interval.calls(module, name)
         if calls != wanted * packets:
             yield f"{module}:{name} was called {calls} times for {packets} packets"
+    if system in ("in-tree", "xfrm_accel", "pcrypt") and not interval.stretch:
+        yield "the interface was not seen between its ends"
     for module in {"xfrm_interface", "xfrm_accel", "wireguard", "pcrypt"} - allowed_modules(system):
         if interval.of_module(module):
             yield f"module {module} was used"
@@ -110,6 +112,8 @@ def rows(system, number, row, interval):
     if system not in ("plain", "wireguard"):
         suffix = f"/{variant}" if variant else ""
         values["interface+lookup" + suffix], values["module+core+alloc" + suffix] = lookup_cost(interval)
+        if system != "in-tree-policy":
+            values["interface-inclusive" + suffix] = sum(interval.stretch.values())
     for name, value in values.items():
         yield {**base, **({"variant": name} if name else {}), "round": number,
                "value": round(value / row["packets"], 1)}

@@ -22,11 +22,12 @@ class Measured:
             sys.exit(f"refused: {system}: {bad[0]}")
         self.system, self.packets = system, row["packets"]
         self.functions = {f: n / self.packets for f, n in interval.instructions.items()}
+        self.stretch = {f: n / self.packets for f, n in interval.on_stretches.items()}
         self.calls = {f: interval.calls(*f) / self.packets for f in self.functions}
         self.modules = {m: interval.of_module(m) / self.packets for m in {m for m, _ in self.functions}}
         self.sums = [(title, value / self.packets) for title, value in zip(
-            ("all of the kernel", "interface+lookup", "module+core+alloc"),
-            (interval.total, *lookup_cost(interval)))]
+            ("all of the kernel", "interface+lookup", "module+core+alloc", "interface-inclusive"),
+            (interval.total, *lookup_cost(interval), sum(interval.stretch.values())))]
 
 
 def cell(measured, table, key):
@@ -49,10 +50,14 @@ def by_size(systems, table, wanted=lambda key: True):
     return sorted(keys, key=lambda key: -max(table(m).get(key, 0) for m in systems))
 
 
+def str_of(function):
+    return ":".join(function)
+
+
 def label(systems):
     def name(function):
         calls = " / ".join(f"{m.calls.get(function, 0):.1f}" for m in systems)
-        return f"{function[0]}:{function[1]}  ({calls} calls)"
+        return f"{str_of(function)}  ({calls} calls)"
     return name
 
 
@@ -66,6 +71,8 @@ def main():
     section("by module", systems, modules, by_size(systems, modules), str)
     section("interface and xfrm core, by function", systems, functions,
             by_size(systems, functions, is_ours), label(systems))
+    stretch = operator.attrgetter("stretch")
+    section("interface-inclusive, by function", systems, stretch, by_size(systems, stretch), str_of)
     section(f"the other functions, the first {top}", systems, functions,
             by_size(systems, functions, lambda f: not is_ours(f))[:top], label(systems))
     if len(systems) == 2:

@@ -23,7 +23,7 @@ import socket
 import sys
 
 import net
-from packets import Runner
+from packets import Runner, announce_stretches
 from world import ALGORITHMS, World
 
 
@@ -87,6 +87,7 @@ def main():
     if plan["system"] == "pcrypt":
         for cipher in plan["ciphers"]:
             make_parallel(cipher)
+    announce_stretches()
     number = 0
     with open(sys.argv[2], "w", encoding="ascii") as out:
         for family in plan["families"]:
