@@ -31,6 +31,7 @@ declare -A impossible refused errors_before proved
 
 clean_up() {
 	set +e
+	[ ! -e $GRO_EVENT ] || echo 0 >$GRO_EVENT/enable
 	stop_tcp
 	remove_networks
 	unload_system
