@@ -15,6 +15,8 @@
 # Header lines that in-guest.sh reads in a test:
 #     # needs: unloaded           the test loads and unloads modules itself
 #     # limit: 600                seconds the test may take (default 300)
+#     # cpus: 2                   processors, in QEMU (default 1: two that share a thread
+#                                 of the host wait for each other)
 #     # expects-log: REGEX        kernel log lines that are no defect here
 
 set -euo pipefail

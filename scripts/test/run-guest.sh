@@ -100,7 +100,7 @@ run_one() {
 	cpus=$(sed -n '/^[^#]/q; s/^# cpus: *//p' "$here/guest/$name.sh" 2>/dev/null || :)
 	case $lab in
 	qemu)
-		"$XA_TOP/scripts/lab/guest.sh" -k "$kernel" -s "${cpus:-2}" -t $limit \
+		"$XA_TOP/scripts/lab/guest.sh" -k "$kernel" -s "${cpus:-1}" -t $limit \
 			-i "$indir" -o "$out" >"$out/ktap" 2>"$out/lab.log" || rc=$?
 		;;
 	*)

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
+# cpus: 2
 # Decryption that completes later, on another CPU: xfrm_input() of 6.1 and 6.12
 # takes a reference on the NIC and gives it back on whatever skb->dev is when
 # decryption has completed: with an xfrm interface that is the interface. The

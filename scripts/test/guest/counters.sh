@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
+# cpus: 2
 # counters.sh - what the device counts: every packet that was sent, received or
 # dropped exactly once, every drop under the one reason that is true.
 #

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
+# cpus: 2
 # load.sh - load and unload: beside the in-tree module, without what it needs,
 # again and again, and under traffic.
 #

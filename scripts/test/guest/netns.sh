@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
+# cpus: 2
 # netns.sh - the device in a container, its SAs and policies outside; and every
 # order in which namespaces and devices can die.
 #

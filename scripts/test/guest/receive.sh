@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
+# cpus: 2
 # Which device a packet appears on, what is counted where, and what becomes of
 # packets that are broken, forged or have nowhere to go.
 #
