@@ -3,12 +3,13 @@
 #
 # Boots Debian's own kernel in QEMU and runs a test in it.
 #
-#   guest.sh [-k 6.1|6.12|7.3] [-s CPUS] [-m MEGABYTES] [-t SECONDS] [-a KERNEL-ARGUMENTS]
-#	-i INDIR -o OUTDIR
+#   guest.sh [-k 6.1|6.12|7.3] [-r ROOT] [-s CPUS] [-m MEGABYTES] [-t SECONDS]
+#	[-a KERNEL-ARGUMENTS] -i INDIR -o OUTDIR
 #
 # INDIR is copied to /in of the guest, /in/run.sh is run there as root with
 #	IN=/in	OUT=/out	LAB=qemu (or uml)
-# and loopback up; debugfs, tracefs, bpffs and cgroup2 mounted; no other network.
+# and loopback up; debugfs, tracefs, bpffs and cgroup2 mounted; no other network. ROOT is one
+# that rootfs.sh knows.
 # Its output appears here while it runs. Afterwards OUTDIR holds what it left in $OUT, and
 #	rc		its exit status
 #	dmesg.txt	the kernel log since it began
@@ -75,11 +76,11 @@ kvm_boots() {
 	[ "$(cat "$memory")" = yes ]
 }
 
-KERNEL=6.1 CPUS=2 MEM=1024 LIMIT=300 APPEND=''
+KERNEL=6.1 ROOT=bookworm CPUS=2 MEM=1024 LIMIT=300 APPEND=''
 lab_options "$@"
 need_pkgs qemu-system-x86
 K=$("$XA_TOP/scripts/lab/kernel.sh" "$KERNEL")
-root=$("$XA_TOP/scripts/lab/rootfs.sh")
+root=$("$XA_TOP/scripts/lab/rootfs.sh" "$ROOT")
 accel=${XA_ACCEL:-}
 [ -n "$accel" ] || accel=$(kvm_boots && echo kvm || echo tcg)
 lab_prepare

@@ -246,13 +246,14 @@ unpack_pkgs() {
 
 # --- what both labs do before and after a run -----------------------------------------------
 
-# lab_options ARG...: sets MEM LIMIT INDIR OUTDIR and, for QEMU, KERNEL CPUS APPEND.
+# lab_options ARG...: sets MEM LIMIT INDIR OUTDIR and, for QEMU, KERNEL ROOT CPUS APPEND.
 # shellcheck disable=SC2034  # the callers use them
 lab_options() {
 	local opt OPTIND=1
-	while getopts k:s:m:t:a:i:o: opt; do
+	while getopts k:r:s:m:t:a:i:o: opt; do
 		case $opt in
 		k) KERNEL=$OPTARG ;;
+		r) ROOT=$OPTARG ;;
 		s) CPUS=$OPTARG ;;
 		m) MEM=$OPTARG ;;
 		t) LIMIT=$OPTARG ;;
@@ -298,8 +299,8 @@ lab_kill() {
 	GUEST='' WATCHDOG=''
 }
 
-# Ends when the guest's time is over. Should this script be killed too hard to clean up after
-# itself, its watchdog does.
+# Ends the guest when its time is over, and leaves a file that says so. Should this script be
+# killed too hard to clean up after itself, its watchdog does.
 watchdog() {
 	local end=$((SECONDS + LIMIT + BOOT_ALLOWANCE))
 	trap - EXIT INT TERM HUP
@@ -311,12 +312,14 @@ watchdog() {
 			return
 		fi
 	done
+	: >"$WORK/late"
+	kill -KILL -- "-$GUEST"
 }
 
 # lab_boot CMD...: runs the guest as CMD in a process group of its own. Its stdout is the
 # output of run.sh, its stderr the kernel's console. Sets TIMED_OUT.
 lab_boot() {
-	local sink cat ended
+	local sink cat
 	ulimit -c 0
 	# cat keeps a guest that makes its stdout non-blocking from doing so to the caller's.
 	exec {sink}> >(exec cat)
@@ -327,8 +330,10 @@ lab_boot() {
 	exec {sink}>&-
 	watchdog >/dev/null 2>&1 &
 	WATCHDOG=$!
-	{ wait -n -p ended "$GUEST" "$WATCHDOG" || :; } 2>/dev/null # lab_verdict tells the rest
-	TIMED_OUT=$((ended == WATCHDOG))
+	# For the guest alone: where another child ends in the same moment, wait -n can miss both.
+	{ wait "$GUEST" || :; } 2>/dev/null # lab_verdict tells the rest
+	TIMED_OUT=0
+	[ ! -e "$WORK/late" ] || TIMED_OUT=1
 	lab_kill
 	wait "$cat" || :
 }

@@ -1,21 +1,32 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Prints the path of the guest root, a squashfs of Debian 12 with the tools that tests use.
+# Prints the path of a guest root, a squashfs of Debian 12 with the tools that tests use.
 # Made once per list of packages and versions that the archive offers.
+#
+#   rootfs.sh		what every lab boots with, strongSwan included
+#   rootfs.sh libreswan	for a test of libreswan, which cannot be installed beside strongSwan
 
 set -euo pipefail
 # shellcheck source=scripts/lab/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-PACKAGES=(
+ROOT=${1:-bookworm}
+case $ROOT in
+bookworm) PACKAGES=(
 	busybox kmod procps util-linux libc-bin gawk jq file
 	iproute2 iputils-ping iputils-tracepath traceroute ethtool iperf3 socat netcat-openbsd
 	tcpdump tshark nftables iptables conntrack
 	strongswan-swanctl charon-systemd libcharon-extra-plugins
 	libstrongswan-standard-plugins libstrongswan-extra-plugins
 	bpftool python3-minimal python3 python3-scapy openssl
-)
+) ;;
+libreswan) PACKAGES=(
+	busybox kmod procps util-linux libc-bin gawk
+	iproute2 iputils-ping ethtool python3-minimal python3 libreswan
+) ;;
+*) die "usage: rootfs.sh [libreswan]" ;;
+esac
 
 make_root() {
 	local dir=$1 conf
@@ -24,7 +35,7 @@ make_root() {
 	[ "$(id -u)" = 0 ] || need_pkgs uidmap # mmdebstrap then works in a user namespace
 	# How this machine reaches the archive (proxies and the like) holds for the guest root too.
 	apt-config dump | grep '^Acquire::' >"$dir/acquire.conf" || :
-	with_progress "guest root" '' build_root "$dir" "$(dirname "$conf")/sources.list"
+	with_progress "guest root $ROOT" '' build_root "$dir" "$(dirname "$conf")/sources.list"
 	rm "$dir/acquire.conf"
 }
 
@@ -39,7 +50,7 @@ build_root() {
 }
 
 versions=$(apt-cache -c "$(apt_of bookworm)" policy "${PACKAGES[@]}" | grep Candidate)
-dir=$XA_CACHE/rootfs/bookworm-$(key_of "$(declare -p PACKAGES)" "$(declare -f build_root)" "$versions")
-[ -e "$dir/.done" ] || say "making the guest root (once; kept in $XA_CACHE)"
+dir=$XA_CACHE/rootfs/$ROOT-$(key_of "$(declare -p PACKAGES)" "$(declare -f build_root)" "$versions")
+[ -e "$dir/.done" ] || say "making the guest root $ROOT (once; kept in $XA_CACHE)"
 cached "$dir" make_root "$dir"
 echo "$dir/root.sqfs"
