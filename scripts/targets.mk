@@ -17,11 +17,11 @@ check-fast:
 	@scripts/test/check.sh fast
 
 check-kernels:
-	@scripts/test/check.sh guest kernels
+	@FULL=1 scripts/test/check.sh guest kernels
 
 # The guest tests against the kernel's own interface: a test of the tests.
 check-in-tree:
-	@scripts/test/run-guest.sh -i xfrm_interface
+	@FULL=1 scripts/test/run-guest.sh -i xfrm_interface
 
 # Defects planted on purpose: each must be caught by the test named for it.
 check-defects:

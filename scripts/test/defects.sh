@@ -10,7 +10,8 @@
 #   what: the defect, in words
 #   caught-by: LAB TEST     LAB is kunit, or a lab of run-guest.sh (uml-plain,
 #                           uml-debug, qemu; qemu-6.12 for another kernel than
-#                           6.1); TEST a guest test, or for kunit a suite
+#                           6.1); TEST a guest test, or for kunit a suite.
+#                           Several such lines: each of these must notice
 #
 # Prints a line for each, with the first result that failed; ends with
 # "N passed, N failed, N skipped". A test that only ran out of time has noticed
@@ -47,24 +48,27 @@ fails() {
 }
 
 try() {
-	local patch=$1 name lab test
+	local patch=$1 name lab test all
 	name=${patch##*/}
 	name=${name%.patch}
-	read -r lab test < <(header "$patch" caught-by)
+	mapfile -t all < <(header "$patch" caught-by)
 	if ! patch -s -d "$copy" -p1 --dry-run <"$patch" >/dev/null; then
 		echo "FAIL $name: the patch does not apply any more"
 		failed=$((failed + 1))
 		return
 	fi
 	patch -s -d "$copy" -p1 <"$patch"
-	if fails "$lab" "$test"; then
-		echo "ok   $name: caught by $test ($lab): $symptom"
-		passed=$((passed + 1))
-	else
-		echo "FAIL $name: $(header "$patch" what): $test ($lab) does not notice"
-		tail -n 5 "$log" | sed 's/^/       /'
-		failed=$((failed + 1))
-	fi
+	for test in "${all[@]}"; do
+		read -r lab test <<<"$test"
+		if fails "$lab" "$test"; then
+			echo "ok   $name: caught by $test ($lab): $symptom"
+			passed=$((passed + 1))
+		else
+			echo "FAIL $name: $(header "$patch" what): $test ($lab) does not notice"
+			tail -n 5 "$log" | sed 's/^/       /'
+			failed=$((failed + 1))
+		fi
+	done
 	# So that only what was changed is built again for the next one.
 	patch -s -R -d "$copy" -p1 <"$patch"
 }

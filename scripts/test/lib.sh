@@ -11,13 +11,15 @@
 #              HELPERS  directory with the programs made by prepare.sh
 #              OUT      directory for whatever should be kept
 #              SLOW     how much longer everything may take (default 1)
+#              FULL     not empty: all combinations, see run-guest.sh
 #              FAIL_FAST  not empty: the first failure ends the test
-# Header lines that in-guest.sh reads in a test:
+# Header lines that in-guest.sh and run-guest.sh read in a test:
 #     # needs: unloaded           the test loads and unloads modules itself
 #     # limit: 600                seconds the test may take (default 300)
 #     # cpus: 2                   processors, in QEMU (default 1: two that share a thread
 #                                 of the host wait for each other)
 #     # expects-log: REGEX        kernel log lines that are no defect here
+#     # root: libreswan           the guest root for QEMU, see scripts/lab/rootfs.sh
 
 set -euo pipefail
 export LC_ALL=C

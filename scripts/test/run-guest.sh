@@ -11,9 +11,10 @@
 # all of scripts/test/guest.
 #
 # CYCLES=N and LINKS=N in the environment are passed on: how often the test load
-# loads and unloads, how many interfaces the test scale makes. FAIL_FAST=1 ends
-# a test with its first failure. SLOW=N says how much slower than a real machine
-# the labs may be, and stretches the time limits; the default depends on the lab.
+# loads and unloads, how many interfaces the test scale makes. FULL=1: also the
+# combinations that a shorter run leaves out. FAIL_FAST=1 ends a test with its
+# first failure. SLOW=N says how much slower than a real machine the labs may be,
+# and stretches the time limits; the default depends on the lab.
 #
 # Prints a line for each test, what failed, and "N passed, N failed, N skipped".
 # Everything else is left in build/test/. Exit status: 0 when nothing failed.
@@ -85,23 +86,27 @@ make_indir() {
 	RUN
 }
 
+# header TEST KEY: the value of the "# KEY: value" line on top of a test
+header() { sed -n "/^[^#]/q; s/^# $2: *//p" "$here/guest/$1.sh" 2>/dev/null || :; }
+
 # run_one TEST: its results in build/test/out-LABEL/TEST
 run_one() {
 	local name=$1 out=$XA_TOP/build/test/out-$label/$1 begin=$SECONDS rc=0
-	local indir limit cpus
+	local indir limit cpus root
 	rm -rf "$out"
 	mkdir -p "$out"
 	indir=$out/in
 	cp -al "$in" "$indir"
 	printf '%s\n' "TEST=$name IMPL=$impl SLOW=$slow" \
-		"export IMPL${CYCLES:+ CYCLES=$CYCLES}${LINKS:+ LINKS=$LINKS}${FAIL_FAST:+ FAIL_FAST=$FAIL_FAST}" >"$indir/env"
-	limit=$(sed -n '/^[^#]/q; s/^# limit: *//p' "$here/guest/$name.sh" 2>/dev/null || :)
+		"export IMPL${CYCLES:+ CYCLES=$CYCLES}${LINKS:+ LINKS=$LINKS}${FAIL_FAST:+ FAIL_FAST=$FAIL_FAST}${FULL:+ FULL=$FULL}" >"$indir/env"
+	limit=$(header "$name" limit)
 	limit=$((${limit:-300} * slow + 120))
-	cpus=$(sed -n '/^[^#]/q; s/^# cpus: *//p' "$here/guest/$name.sh" 2>/dev/null || :)
+	cpus=$(header "$name" cpus)
+	root=$(header "$name" root)
 	case $lab in
 	qemu)
-		"$XA_TOP/scripts/lab/guest.sh" -k "$kernel" -s "${cpus:-1}" -t $limit \
-			-i "$indir" -o "$out" >"$out/ktap" 2>"$out/lab.log" || rc=$?
+		"$XA_TOP/scripts/lab/guest.sh" -k "$kernel" -r "${root:-bookworm}" -s "${cpus:-1}" \
+			-t $limit -i "$indir" -o "$out" >"$out/ktap" 2>"$out/lab.log" || rc=$?
 		;;
 	*)
 		"$XA_TOP/scripts/lab/uml.sh" run "${lab#uml-}" -t $limit \
@@ -156,13 +161,15 @@ make_indir
 
 if [ "$lab" = qemu ]; then
 	# Once, before several labs at a time would each want to.
-	"$XA_TOP/scripts/lab/rootfs.sh" >/dev/null
+	for root in $(for name in "${tests[@]}"; do header "$name" root; done | sort -u) bookworm; do
+		"$XA_TOP/scripts/lab/rootfs.sh" "$root" >/dev/null
+	done
 	"$XA_TOP/scripts/lab/kernel.sh" "$kernel" >/dev/null
 fi
 
 for name in "${tests[@]}"; do
 	while [ "$(jobs -rp | wc -l)" -ge "$jobs" ]; do
-		wait -n || :
+		sleep 0.2
 	done
 	run_one "$name" &
 done

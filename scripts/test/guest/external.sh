@@ -85,7 +85,7 @@ routes()
 # in two of them.
 link_dev()
 {
-	local dev before
+	local dev other
 	if ! ip -n "$A" link add outer type vrf table 100 2>/dev/null; then
 		skip "link_dev chooses the outer VRF" "this kernel has no VRF"
 		return
@@ -94,11 +94,16 @@ link_dev()
 	must ip -n "$A" link set wire1 master outer
 	must ip -n "$A" addr add $OUT4_A/24 dev wire1
 	for dev in wire0 wire1; do
+		watch_wire "$A" $dev $dev out
+	done
+	for dev in wire0 wire1; do
+		other=wire$((1 - ${dev#wire}))
 		encap 7 link_dev $dev
-		before=$(stat "$A" $dev tx_packets)
+		wire wire0 >/dev/null
+		wire wire1 >/dev/null
 		in_ns "$A" ping -n -c 3 -i 0.1 -W 1 10.7.0.2 >/dev/null 2>&1 || true
-		ok_if "link_dev $dev: the outer packets take its VRF" \
-			test $(($(stat "$A" $dev tx_packets) - before)) -ge 3
+		same "link_dev $dev: the outer packets take its VRF" \
+			"$(esp_by $dev) there, $(esp_by $other) by $other" "3 there, 0 by $other"
 	done
 	must ip -n "$A" link del outer
 	must ip -n "$A" addr del $OUT4_A/24 dev wire1

@@ -82,9 +82,6 @@ sa_marks()
 	flush_xfrm
 }
 
-# esp_by WIRE: how many ESP packets have left A by it since it was asked last
-esp_by() { seen esp "$(wire "$1")"; }
-
 # set_mark OUTER: the SA gives the outer packet its mark, under a mask, and that
 # routes it; the SA of the receiver marks what it has decrypted
 set_mark()

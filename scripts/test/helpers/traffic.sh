@@ -28,19 +28,31 @@ serve() { start "$1" "$TMP/serve-$1" "$traffic" serve; }
 # A program one talks to: open_talk NAME CMD... starts it, ask NAME LINE sends it
 # a line, answer NAME SECONDS prints the next line from it. Pipes rather than
 # bash's coprocesses, which a subshell cannot use.
-declare -A talk_in talk_out
+declare -A talk_in talk_out talk_pid
 
 open_talk()
 {
 	local name=$1 in out
 	shift
+	close_talk "$name"
 	rm -f "$TMP/$name.in" "$TMP/$name.out"
 	mkfifo "$TMP/$name.in" "$TMP/$name.out"
 	exec {in}<>"$TMP/$name.in" {out}<>"$TMP/$name.out"
 	talk_in[$name]=$in talk_out[$name]=$out
 	"$@" <"$TMP/$name.in" >"$TMP/$name.out" 2>&1 &
-	at_exit kill $!
+	talk_pid[$name]=$!
+	at_exit close_talk "$name"
 	[ "$(answer "$name" 20)" = ready ] || die "does not start: $*"
+}
+
+close_talk()
+{
+	local in out
+	[ -n "${talk_pid[$1]:-}" ] || return 0
+	kill "${talk_pid[$1]}" 2>/dev/null || true
+	in=${talk_in[$1]} out=${talk_out[$1]}
+	exec {in}>&- {out}>&-
+	unset "talk_pid[$1]"
 }
 
 ask() { echo "$2" >&"${talk_in[$1]}"; }
@@ -83,6 +95,9 @@ wire() { ask "${1:-watch}" "" && answer "${1:-watch}" 20; }
 
 # seen NAME LINE: the packets of a kind in a line of wirewatch.py
 seen() { grep -oE "(^| )$1=[0-9]+" <<<"$2" | cut -d= -f2 || echo 0; }
+
+# esp_by NAME: ESP packets that a watched wire has seen since it was asked last
+esp_by() { seen esp "$(wire "$1")"; }
 
 # only_on_wire "NAMES" LINE: something of NAMES (a|b) was seen and nothing else
 only_on_wire()
