@@ -295,6 +295,7 @@ static void refused_change_changes_nothing(struct kunit *test)
 		{ { .if_id = 6, .link = 2 }, -EINVAL },
 		{ { .if_id = 6, .link = 0x80000001 }, -EINVAL },
 		{ { .if_id = 7, .link = 1 }, -EEXIST },
+		{ { .if_id = 7, .link = 2 }, -EEXIST },
 		/* CVE-2025-38500, into external */
 		{ { .external = true }, -EINVAL },
 		{ { .external = true, .if_id = 5, .link = 1 }, -EINVAL },

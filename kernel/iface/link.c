@@ -80,7 +80,9 @@ static int xac_dev_init(struct net_device *dev)
 		dev->needed_headroom += lower->hard_header_len +
 					lower->needed_headroom;
 		dev->needed_tailroom += lower->needed_tailroom;
-		eth_hw_addr_inherit(dev, lower);
+		/* One given by the user at creation stays. */
+		if (is_zero_ether_addr(dev->dev_addr))
+			eth_hw_addr_inherit(dev, lower);
 	} else {
 		dev->needed_headroom += ETH_HLEN;
 		eth_hw_addr_random(dev);
@@ -298,6 +300,12 @@ static int xac_check_change(const struct xac_dev *xd,
 		return -EINVAL;
 	}
 
+	if (parms->if_id != xd->if_id &&
+	    xac_table_has(xd->table, parms->if_id)) {
+		NL_SET_ERR_MSG(extack, "another xfrm interface has this if_id");
+		return -EEXIST;
+	}
+
 	if (parms->link != xd->link) {
 		NL_SET_ERR_MSG(extack,
 			       "dev cannot be changed: repeat the one the interface was made with");
@@ -319,16 +327,14 @@ static int xac_changelink(struct net_device *dev, struct nlattr *tb[],
 	if (err)
 		return err;
 
-	if (parms.if_id == xd->if_id)
-		return 0;
+	if (parms.if_id != xd->if_id) {
+		err = xac_table_rekey(xd->table, xd, parms.if_id);
+		if (err)
+			return err;
+		xac_cache_forget(xd);
+	}
 
-	err = xac_table_rekey(xd->table, xd, parms.if_id);
-	if (err == -EEXIST)
-		NL_SET_ERR_MSG(extack, "another xfrm interface has this if_id");
-	if (err)
-		return err;
-	xac_cache_forget(xd);
-
+	/* Also where nothing changed: who asks may wait for the answer here. */
 	netdev_state_change(dev);
 
 	return 0;
