@@ -56,7 +56,7 @@ done
 for ((round = 1; round <= rounds; round++)); do
 	for system in "${systems[@]}"; do
 		while [ "$(jobs -rp | wc -l)" -ge "${JOBS:-2}" ]; do
-			wait -n || :
+			sleep 0.2
 		done
 		one "$system" "$round" &
 	done

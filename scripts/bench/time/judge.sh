@@ -27,7 +27,7 @@ for part in lib plan systems topology measure create; do
 done
 
 lines=() gro_proofs=0 again=0 variant='' caught_packets=0 caught_bytes=0
-declare -A impossible refused errors_before proved
+declare -A impossible=() refused=() errors_before=() proved=()
 
 clean_up() {
 	set +e
@@ -151,7 +151,7 @@ set_up() {
 		ask "$ns" xfrm_errors
 		errors_before[$ns]=$REPLY
 	done
-	sent_packets=0
+	sent_packets=0 warmed=''
 	caught
 }
 
@@ -230,7 +230,8 @@ one_turn() {
 	(
 		set -e
 		measure_system "$@"
-		declare -p packets_for train_of proved gro_proofs again | sed 's/^declare -/declare -g/' >"$TMP/memory"
+		declare -p packets_for train_of proved gro_proofs again |
+			sed -E 's/^declare (--|(-A)) /declare -g \2 /' >"$TMP/memory"
 	)
 	rc=$?
 	set -e

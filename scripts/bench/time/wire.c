@@ -162,6 +162,9 @@ static struct train load_train(const char *path, const unsigned char *mac)
 		fprintf(stderr, "wire: %s is empty\n", path);
 		exit(1);
 	}
+	/* So that few flows come in batches as many flows do. */
+	for (int i = 0; train.length < BATCH; i++)
+		train.msg[train.length++] = train.msg[i];
 	return train;
 }
 
