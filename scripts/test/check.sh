@@ -80,8 +80,30 @@ run_stage() {
 	esac
 }
 
+# shown STATUS FILE: what another check.sh has said and how it ended
+shown() {
+	sed '/^==/d; /^took /d; /^$/d' "$2"
+	return "$1"
+}
+
+# lint and kunit use one processor each, so they run side by side.
+lint_and_kunit() {
+	local rc=0
+	mkdir -p build/test
+	scripts/test/check.sh lint >build/test/lint.out 2>&1 &
+	lint=$!
+	trap 'kill $lint 2>/dev/null || :' EXIT
+	run_stage kunit
+	wait $lint || rc=$?
+	trap - EXIT
+	stage lint shown $rc build/test/lint.out
+}
+
 stages=("$@")
-[ $# != 0 ] || stages=(lint kunit debug bare guest)
+if [ $# = 0 ]; then
+	lint_and_kunit
+	stages=(debug bare guest)
+fi
 for name in "${stages[@]}"; do
 	run_stage "$name"
 done
