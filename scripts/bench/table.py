@@ -56,8 +56,7 @@ def where(point):
         words.append('every packet a new flow' if not flows else f'{flows} flow' + 's' * (flows > 1))
     if interfaces != 1:
         words.append(f'{interfaces} interfaces')
-    if variant not in ('', 'new-flows'):
-        words.append(variant)
+    words.append(variant.removesuffix('new-flows').rstrip('/'))
     return ', '.join(filter(None, words))
 
 

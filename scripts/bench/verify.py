@@ -65,6 +65,8 @@ GOALS = [
     ('encapsulation, AES-GCM: packets/s', against_rival(**{**OUTSIDE, 'cipher': 'aes-gcm'}), 'at least', 1.25),
     ('10 000 flows against 64, xfrm_accel alone', against_itself({'flows': 10000}, **OUTSIDE), 'at least', 0.9),
     ('every packet a new flow', against_rival(**OUTSIDE, flows=0, variant='new-flows'), 'at least', 0.97),
+    ('the same where policies tell flows apart',
+     against_rival(**OUTSIDE, flows=0, variant='flow-policies/new-flows'), 'at least', 0.97),
     ('decapsulation: packets/s', against_rival(**{**OUTSIDE, 'case': 'forward-decap'}), 'at least', 1.05),
     ('decapsulation, 1 000 interfaces against 1, xfrm_accel alone',
      against_itself({'interfaces': 1000}, **{**OUTSIDE, 'case': 'forward-decap'}), 'at least', 0.95),

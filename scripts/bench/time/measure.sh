@@ -111,7 +111,7 @@ send_until_sound() {
 # measure_forward BYTES FLOWS
 measure_forward() {
 	local bytes=$1 flows=$2 streams=0 case_name=forward-$role key warm
-	[ "$2" != new ] || local flows=0 variant=new-flows
+	[ "$2" != new ] || local flows=0 variant=${variant:+$variant/}new-flows
 	train=$row_cipher/$family/$bytes/$flows/$interfaces
 	key=$system/$role/$train/$variant
 	warm=$((flows > 3000 ? flows : 3000))

@@ -9,7 +9,7 @@
 #
 #   ROLE FAMILY CIPHER INTERFACES VARIANT SYSTEMS POINT...
 #
-# ROLE encap, decap or both; VARIANT - or flowtable, disable_xfrm; SYSTEMS joined
+# ROLE encap, decap or both; VARIANT - or flow-policies, flowtable, disable_xfrm; SYSTEMS joined
 # by commas; POINT bytes:flows, tcp:STREAMS or latency. "bytes:new": every packet
 # is a flow of its own. Plain forwarding has no cipher and is measured once, beside
 # null; WireGuard knows one cipher only.
@@ -39,6 +39,7 @@ encap v6 null 1 - plain,$ESP 60:64 1400:64
 encap v6 aes-gcm 1 - $ESP 60:64
 encap v6 chacha20-poly1305 1 - $ESP,wireguard 60:64
 encap v4 null 1000 - $IFACE 60:64 60:1000
+encap v4 null 1 flow-policies $IFACE 60:64 60:400 60:10000 60:new
 encap v4 null 1 flowtable plain,$IFACE 60:64
 encap v4 null 1 disable_xfrm $IFACE 60:64
 decap v4 null 1 - plain,$ESP 60:1 60:64 60:10000 512:64 1400:64

@@ -154,7 +154,9 @@ cipher_words() {
 esp_side() {
 	local side=$1 system=$2 family=$3 cipher=$4 count=$5
 	local enc=ADDR_ENC_$3 dec=ADDR_DEC_$3 near far to_near to_far dev i ifid alg dir
-	local any=0.0.0.0/0 left=10.1.0.0/16 right=10.9.0.0/16 lower=w0
+	local any=0.0.0.0/0 upper='' left=10.1.0.0/16 right=10.9.0.0/16 lower=w0
+	# A selector for a protocol could have ports: then flows may differ in their policies.
+	[ "$variant" != flow-policies ] || upper='proto udp'
 	alg=$(cipher_words "$cipher")
 	enc=${!enc} dec=${!dec}
 	if [ "$family" = v6 ]; then
@@ -173,7 +175,7 @@ esp_side() {
 			dev=ipsec$i
 			echo "link add $dev mtu $INNER_MTU type xfrm dev $lower if_id $((i + 1))"
 			echo "link set $dev up"
-			echo "xfrm policy add src $any dst $any dir out $ifid tmpl src $near dst $far proto esp reqid $((i + 1)) mode tunnel"
+			echo "xfrm policy add src $any dst $any $upper dir out $ifid tmpl src $near dst $far proto esp reqid $((i + 1)) mode tunnel"
 			for dir in in fwd; do
 				echo "xfrm policy add src $any dst $any dir $dir $ifid tmpl src $far dst $near proto esp reqid $((i + 1)) mode tunnel"
 			done
