@@ -82,7 +82,7 @@ run_stage() {
 
 # shown STATUS FILE: what another check.sh has said and how it ended
 shown() {
-	sed '/^==/d; /^took /d; /^$/d' "$2"
+	sed '/^==/d; /^took /d; /^$/d' "$2" | uniq
 	return "$1"
 }
 
