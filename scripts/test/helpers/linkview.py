@@ -176,6 +176,8 @@ def creations(rec):
             "made external": "mtu 1400 type xfrm external",
             "made without an MTU": "type xfrm dev wire0 if_id 7",
             "made with an address": "mtu 1400 address 02:00:00:00:00:01 type xfrm dev wire0 if_id 7",
+            # An address shows in how it was assigned, and that of lo's was not by a user.
+            "made with an address over lo": "mtu 1400 address 02:00:00:00:00:01 type xfrm dev lo if_id 7",
             "made with a short address": "mtu 1400 address 10.0.0.1 type xfrm dev wire0 if_id 7",
             "made with everything": "mtu 1400 txqueuelen 77 numtxqueues 3 numrxqueues 2 group 5 gso_max_size 30000"
                                     " gso_max_segs 20 type xfrm dev wire0 if_id 7"}.items():
