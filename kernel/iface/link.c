@@ -212,6 +212,23 @@ unsigned int xac_default_mtu(const struct xac_dev *xd)
 							   ETH_MIN_MTU);
 }
 
+/* Is the place that @parms ask for free? */
+static int xac_check_free(struct xac_table *table,
+			  const struct xac_parms *parms,
+			  struct netlink_ext_ack *extack)
+{
+	if (!xac_table_has(table, parms->if_id))
+		return 0;
+
+	if (parms->external)
+		NL_SET_ERR_MSG(extack,
+			       "this network namespace has an external xfrm interface already");
+	else
+		NL_SET_ERR_MSG(extack, "another xfrm interface has this if_id");
+
+	return -EEXIST;
+}
+
 static int xac_check_new(struct net *net, const struct xac_parms *parms,
 			 struct netlink_ext_ack *extack)
 {
@@ -231,17 +248,7 @@ static int xac_check_new(struct net *net, const struct xac_parms *parms,
 		return -EINVAL;
 	}
 
-	if (xac_table_has(xac_net_table(net), parms->if_id)) {
-		if (parms->external)
-			NL_SET_ERR_MSG(extack,
-				       "this network namespace has an external xfrm interface already");
-		else
-			NL_SET_ERR_MSG(extack,
-				       "another xfrm interface has this if_id");
-		return -EEXIST;
-	}
-
-	return 0;
+	return xac_check_free(xac_net_table(net), parms, extack);
 }
 
 static int xac_new(struct net *net, struct net_device *dev,
@@ -281,6 +288,8 @@ static int xac_check_change(const struct xac_dev *xd,
 			    const struct xac_parms *parms,
 			    struct netlink_ext_ack *extack)
 {
+	int err;
+
 	/* The SAs live in a namespace that the caller may have no say in. */
 	if (!rtnl_dev_link_net_capable(xd->dev, xd->net)) {
 		NL_SET_ERR_MSG(extack,
@@ -300,10 +309,10 @@ static int xac_check_change(const struct xac_dev *xd,
 		return -EINVAL;
 	}
 
-	if (parms->if_id != xd->if_id &&
-	    xac_table_has(xd->table, parms->if_id)) {
-		NL_SET_ERR_MSG(extack, "another xfrm interface has this if_id");
-		return -EEXIST;
+	if (parms->if_id != xd->if_id) {
+		err = xac_check_free(xd->table, parms, extack);
+		if (err)
+			return err;
 	}
 
 	if (parms->link != xd->link) {
