@@ -12,11 +12,6 @@
 # shellcheck source=scripts/test/helpers/cache.sh
 . "$TESTDIR/helpers/cache.sh"
 
-no_policy_left="error:tx_no_policy"
-blocked="error:tx_policy_block OutPolBlock"
-no_states="error:tx_no_sa OutNoStates"
-S1=wire0:1000 S2=wire0:2000 S3=wire0:3000
-
 # for_family 4|6: the words that differ
 for_family()
 {
@@ -313,15 +308,12 @@ selectors()
 have nft || skip_all cache "nft is not installed"
 skip_without_python cache
 cache_hosts
+usual_flows
 for f in 4 6; do
 	far=10.7.0.2
 	[ $f = 4 ] || far=fd00:7::2
-	flow f$f to=$far
 	flow q$f to=$far dport=9001
 	flow m$f to=$far mark=0x105
-	flow p1f$f to=$far dport=5001
-	flow p2f$f to=$far dport=5002
-	flow p3f$f to=$far dport=5003
 done
 
 kinds=("one 4" "many 6")

@@ -14,11 +14,6 @@
 # shellcheck source=scripts/test/helpers/cache.sh
 . "$TESTDIR/helpers/cache.sh"
 
-no_policy_left="error:tx_no_policy"
-blocked="error:tx_policy_block OutPolBlock"
-no_states="error:tx_no_sa OutNoStates"
-S1=wire0:1000 S2=wire0:2000 S3=wire0:3000
-
 for_family()
 {
 	I=$1 F=f$1 ANY="src 0.0.0.0/0 dst 0.0.0.0/0" HOST="src 0.0.0.0/0 dst 10.7.0.2/32"
@@ -145,9 +140,9 @@ container()
 		on C "route add unreachable $FAR"
 	on C "route del unreachable $FAR"
 	holds "container, IPv$outer outside: the route is back" $c $S1
-	turn "container, IPv$outer outside: an unreachable peer" $c $S1 "error:tx_lookup OutBundleGenError" \
+	turn "container, IPv$outer outside: an unreachable peer" $c $S1 "$no_way" \
 		on A "route add unreachable $DST"
-	turn "container, IPv$outer outside: a reachable one" $c "error:tx_lookup OutBundleGenError" $S1 \
+	turn "container, IPv$outer outside: a reachable one" $c "$no_way" $S1 \
 		on A "route del unreachable $DST"
 	turn "container, IPv$outer outside: the interface moves out" $c $S1 errno=ENETUNREACH \
 		on C "link set ipsec0 netns $A"
@@ -227,28 +222,12 @@ flows()
 	flow i63 to=fd00:7::2 proto=icmp type=146
 }
 
-lan()
-{
-	new_ns L
-	on A "link add lan0 type veth peer name lan0 netns $L" "link set lan0 up" \
-		"addr add 10.1.0.1/24 dev lan0" "addr add fd01::1/64 dev lan0 nodad" \
-		"addr add 10.98.0.1/32 dev lo" "addr add fd98::1/128 dev lo nodad"
-	must ip -n "$L" -batch - <<-'EOF'
-		link set lan0 up
-		addr add 10.1.0.2/24 dev lan0
-		addr add fd01::2/64 dev lan0 nodad
-		route add default via 10.1.0.1
-		route add default via fd01::1
-	EOF
-	wait_for 20 in_ns "$L" ping -c1 -W1 10.1.0.1 || die "no LAN"
-	wait_for 20 in_ns "$L" ping -c1 -W1 fd01::1 || die "no LAN (IPv6)"
-	in_ns "$A" sysctl -qw net.ipv4.icmp_ratelimit=0
-}
-
 skip_without_python cache_flows
 have nft || skip_all cache_flows "nft is not installed"
 cache_hosts
-lan
+add_lan
+on A "addr add 10.98.0.1/32 dev lo" "addr add fd98::1/128 dev lo nodad"
+sysctl_in "$A" net.ipv4.icmp_ratelimit=0
 new_ns C
 open_ip C
 quiet "$C"

@@ -13,25 +13,6 @@
 # shellcheck source=scripts/test/helpers/cache.sh
 . "$TESTDIR/helpers/cache.sh"
 
-S1=wire0:1000 S2=wire0:2000
-blocked="error:tx_policy_block OutPolBlock"
-
-lan()
-{
-	new_ns L
-	on A "link add lan0 type veth peer name lan0 netns $L" "link set lan0 up" \
-		"addr add 10.1.0.1/24 dev lan0" "addr add fd01::1/64 dev lan0 nodad"
-	must ip -n "$L" -batch - <<-'EOF'
-		link set lan0 up
-		addr add 10.1.0.2/24 dev lan0
-		addr add fd01::2/64 dev lan0 nodad
-		route add default via 10.1.0.1
-		route add default via fd01::1
-	EOF
-	wait_for 20 in_ns "$L" ping -c1 -W1 10.1.0.1 || die "no LAN"
-	wait_for 20 in_ns "$L" ping -c1 -W1 fd01::1 || die "no LAN (IPv6)"
-}
-
 # Counters for UDP to port 9000 and for ESP.
 rules()
 {
@@ -200,7 +181,7 @@ tracked()
 	nft add table inet tracking
 	nft add chain inet tracking c '{ type filter hook output priority 0; }'
 	nft add rule inet tracking c ct state new
-	sysctl_in net.netfilter.nf_conntrack_acct=1
+	sysctl_in "$A" net.netfilter.nf_conntrack_acct=1
 	fresh $TOPO
 	in_ns "$A" conntrack -F >"$TMP/said" 2>&1
 	fates same 0 $f
@@ -212,12 +193,10 @@ tracked()
 	nft delete table inet tracking
 }
 
-sysctl_in() { must in_ns "$A" sysctl -qw "$1"; }
-
 have nft || skip_all cache_hooks "nft is not installed"
 skip_without_python cache_hooks
 cache_hosts
-lan
+add_lan
 flow f4 to=10.7.0.2 sport=7777
 flow f6 to=fd00:7::2 sport=7777
 flow w4 to=10.7.0.2 ns="$L"

@@ -11,8 +11,6 @@
 # shellcheck source=scripts/test/helpers/cache.sh
 . "$TESTDIR/helpers/cache.sh"
 
-S1=wire0:1000
-
 # An SA's destructor, which its last holder runs, gives back cipher and module.
 # held: how many users the cipher has, and the module of ESP where it is one
 held()
@@ -200,13 +198,7 @@ skip_without_python cache_idle
 have nft || skip_all cache_idle "nft is not installed"
 cache_hosts
 new_ns C
-for f in 4 6; do
-	far=10.7.0.2
-	[ $f = 4 ] || far=fd00:7::2
-	flow f$f to=$far
-	flow p1f$f to=$far dport=5001
-	flow p2f$f to=$far dport=5002
-done
+usual_flows
 # What stays once a cipher has been used does not count.
 sa 0x1000 1
 with_one=$(held)

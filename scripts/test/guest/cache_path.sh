@@ -11,9 +11,6 @@
 # shellcheck source=scripts/test/helpers/cache.sh
 . "$TESTDIR/helpers/cache.sh"
 
-no_way="error:tx_lookup OutBundleGenError"
-S1=wire0:1000
-
 # for_families INNER OUTER: the words that differ
 for_families()
 {
@@ -105,8 +102,6 @@ wire_mtus()
 	turn "the interface's MTU becomes larger, for what may be cut" $cut "$S1*3" "$S1*2" \
 		on A "link set ipsec0 mtu 1400"
 }
-
-sysctl_in() { must in_ns "$1" sysctl -qw "${@:2}"; }
 
 # A router tells a smaller MTU, and some time later that is forgotten.
 path_mtu()

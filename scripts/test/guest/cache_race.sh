@@ -14,7 +14,6 @@
 # shellcheck source=scripts/test/helpers/cache.sh
 . "$TESTDIR/helpers/cache.sh"
 
-S1=wire0:1000
 ANY4="src 0.0.0.0/0 dst 0.0.0.0/0" HOST4="src 0.0.0.0/0 dst 10.7.0.2/32"
 ANY6="src ::/0 dst ::/0" HOST6="src ::/0 dst fd00:7::2/128"
 
@@ -159,9 +158,7 @@ skip_without_python cache_race
 have nft || skip_all cache_race "nft is not installed"
 [ "$(nproc)" -ge 2 ] || skip_all cache_race "there is only one CPU"
 cache_hosts
-for f in 4 6; do
-	flow f$f to="$([ $f = 4 ] && echo 10.7.0.2 || echo fd00:7::2)"
-done
+usual_flows
 open_talk races ip netns exec "$A" "$TESTDIR/helpers/races.py" $OUT4_A $OUT4_B 10.7.0.2 fd00:7::2
 churn one
 churn many

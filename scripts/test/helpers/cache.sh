@@ -16,6 +16,11 @@
 #
 # What is expected is what the in-tree interface does, which caches nothing.
 
+# Fates, for all of them; see fates.py.
+S1=wire0:1000 S2=wire0:2000 S3=wire0:3000 \
+	no_policy_left="error:tx_no_policy" blocked="error:tx_policy_block OutPolBlock" \
+	no_states="error:tx_no_sa OutNoStates" no_way="error:tx_lookup OutBundleGenError"
+
 cache_hosts()
 {
 	two_hosts
@@ -58,6 +63,25 @@ add_neighbours()
 		"neigh replace 2001:db8:3::2 dev wire1 lladdr 02:00:00:00:00:b1 nud permanent"
 }
 
+# add_lan: a host L behind A, whose packets A forwards
+add_lan()
+{
+	new_ns L
+	on A "link add lan0 type veth peer name lan0 netns $L" "link set lan0 up" \
+		"addr add 10.1.0.1/24 dev lan0" "addr add fd01::1/64 dev lan0 nodad"
+	must ip -n "$L" -batch - <<-'EOF'
+		link set lan0 up
+		addr add 10.1.0.2/24 dev lan0
+		addr add fd01::2/64 dev lan0 nodad
+		route add default via 10.1.0.1
+		route add default via fd01::1
+	EOF
+	wait_for 20 in_ns "$L" ping -c1 -W1 10.1.0.1 || die "no LAN"
+	wait_for 20 in_ns "$L" ping -c1 -W1 fd01::1 || die "no LAN (IPv6)"
+}
+
+sysctl_in() { must in_ns "$1" sysctl -qw "${@:2}"; }
+
 # quiet NS: IPv6 says nothing of its own on xfrm interfaces
 quiet()
 {
@@ -85,6 +109,21 @@ fates()
 }
 
 flow() { fates flow "$@"; }
+
+# usual_flows: f4 and f6 to no port in particular, p1f4 and so on to the ports that
+# have policies of their own in "many"
+usual_flows()
+{
+	local f far
+	for f in 4 6; do
+		far=10.7.0.2
+		[ $f = 4 ] || far=fd00:7::2
+		flow f$f to=$far
+		flow p1f$f to=$far dport=5001
+		flow p2f$f to=$far dport=5002
+		flow p3f$f to=$far dport=5003
+	done
+}
 
 # open_ip HOST: a program for "on HOST COMMAND". A6 is A, for commands on IPv6 that
 # do not say so.

@@ -25,13 +25,12 @@ ESP, MODE_TUNNEL, AF_UNSPEC_FLAG = 50, 1, 32
 NEVER = struct.pack("=QQQQQQQQ", *[2 ** 64 - 1] * 4, 0, 0, 0, 0)
 
 
-def address(text):
-    family = socket.AF_INET6 if ":" in text else socket.AF_INET
-    return socket.inet_pton(family, text).ljust(16, b"\0")
-
-
 def family_of(text):
     return socket.AF_INET6 if ":" in text else socket.AF_INET
+
+
+def address(text):
+    return socket.inet_pton(family_of(text), text).ljust(16, b"\0")
 
 
 def selector(family, dst=None):
@@ -70,20 +69,26 @@ class Xfrm(nl.Rtnl):
         self.must(DELSA, 0, address(dst) + struct.pack("!I", spi) +
                   struct.pack("=HB1x", family_of(dst), ESP))
 
-    def packets(self):
-        """{SPI: packets} of all SAs."""
+    def dump_sas(self):
+        """The message about each SA, from its header on."""
         self._send(GETSA, nl.NLM_F_DUMP, b"")
-        found = {}
         while True:
             data = self.sock.recv(1 << 20)
             while data:
                 length, what = struct.unpack_from("=IH", data)
                 if what == nl.NLMSG_DONE:
-                    return found
+                    return
                 if what == NEWSA:
-                    spi, = struct.unpack_from("!I", data, 16 + 56 + 16)
-                    found[spi], = struct.unpack_from("=Q", data, 16 + 56 + 24 + 16 + 64 + 8)
+                    yield data[:length]
                 data = data[(length + 3) & ~3:]
+
+    def packets(self):
+        """{SPI: packets} of all SAs."""
+        found = {}
+        for message in self.dump_sas():
+            spi, = struct.unpack_from("!I", message, 16 + 56 + 16)
+            found[spi], = struct.unpack_from("=Q", message, 16 + 56 + 24 + 16 + 64 + 8)
+        return found
 
     def add_policy(self, family, src, dst, reqid, if_id, to=None, priority=0, block=False):
         """An output policy for all addresses of the family, or those to one."""
@@ -110,16 +115,9 @@ class Xfrm(nl.Rtnl):
 
     def knows_percpu(self):
         """Is the CPU of an SA shown, of any? Else the kernel has ignored it."""
-        self._send(GETSA, nl.NLM_F_DUMP, b"")
-        known = False
-        while True:
-            data = self.sock.recv(1 << 20)
-            while data:
-                length, what = struct.unpack_from("=IH", data)
-                if what == nl.NLMSG_DONE:
-                    return known
-                known |= SA_PCPU in dict(nl.attrs(data[16 + 224:length]))
-                data = data[(length + 3) & ~3:]
+        # To the end of the dump: what is left of it would answer the next request.
+        return SA_PCPU in {kind for message in self.dump_sas()
+                           for kind, _ in nl.attrs(message[16 + 224:])}
 
 
 def main():
