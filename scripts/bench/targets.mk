@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# make bench           the benchmark, all of it: one to two hours
+# make bench           the benchmark, all of it: some hours
 # make bench-quick     the main cases, in five minutes
 # make bench-verify    are the goals met, by the results of the last run?
 # make bench-selftest  does the benchmark notice when something is wrong?

@@ -90,9 +90,10 @@ shown() {
 lint_and_kunit() {
 	local rc=0
 	mkdir -p build/test
-	scripts/test/check.sh lint >build/test/lint.out 2>&1 &
+	# In a group of its own, to be ended as a whole.
+	setsid scripts/test/check.sh lint >build/test/lint.out 2>&1 &
 	lint=$!
-	trap 'kill $lint 2>/dev/null || :' EXIT
+	trap 'kill -- -$lint 2>/dev/null || :' EXIT
 	run_stage kunit
 	wait $lint || rc=$?
 	trap - EXIT
