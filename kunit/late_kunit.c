@@ -320,13 +320,17 @@ static void resume_one(struct xfrm_state *x)
 	local_bh_enable();
 }
 
-/* Everything that was handed on has arrived: softirqs and work are done. */
+/*
+ * Everything that was handed on has arrived: softirqs and work are done. What
+ * RCU frees may leave more to be freed, such as the route of a bundle.
+ */
 static void settle(void)
 {
 	flush_scheduled_work();
 	local_bh_disable();
 	local_bh_enable();
 	synchronize_net();
+	rcu_barrier();
 	rcu_barrier();
 }
 
