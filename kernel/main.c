@@ -6,6 +6,7 @@
 #include <net/rtnetlink.h>
 
 #include "compat/kunit.h"
+#include "esp/esp.h"
 #include "iface/iface.h"
 #include "slots.h"
 
@@ -44,18 +45,25 @@ static int __init xac_init(void)
 	 */
 	xac_session_register();
 
-	/* Last: interfaces can be made as soon as the kind is known. */
+	/* Interfaces can be made as soon as the kind is known. */
 	err = xac_link_register();
 	if (err) {
 		pr_err("cannot register the link kind \"xfrm\"\n");
 		goto unregister_session;
 	}
 
+	/* Last: an SA that is bound to the engine holds the module. */
+	err = xac_esp_register();
+	if (err)
+		goto unregister_link;
+
 	pr_info("version " XAC_VERSION " loaded: link kind xfrm\n");
 	xac_kunit_run();
 
 	return 0;
 
+unregister_link:
+	xac_link_unregister();
 unregister_session:
 	xac_session_unregister();
 	xac_bundle_events_unregister();
@@ -74,6 +82,7 @@ unregister_veto:
 static void __exit xac_exit(void)
 {
 	xac_kunit_exit();
+	xac_esp_unregister();
 	xac_link_unregister();
 	xac_session_unregister();
 	xac_bundle_events_unregister();

@@ -12,6 +12,8 @@
 /* Modules that provide what we provide. */
 static const char * const xac_rivals[] = {
 	"xfrm_interface",
+	"esp4_offload",
+	"esp6_offload",
 };
 
 /*

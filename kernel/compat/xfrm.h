@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * <net/xfrm.h>: decoding a packet's flow got the network namespace as an
- * argument, flows got a type for the DSCP, SAs may belong to one CPU.
+ * argument, flows got a type for the DSCP, SAs may belong to one CPU and have a
+ * direction.
  */
 #ifndef _XAC_COMPAT_XFRM_H
 #define _XAC_COMPAT_XFRM_H
@@ -54,6 +55,42 @@ xac_policy_acquires_per_cpu(const struct xfrm_policy *policy)
 	return policy->flags & XFRM_POLICY_CPU_ACQUIRE;
 #else
 	return false;
+#endif
+}
+
+/**
+ * xac_input_state_lookup - the SA of a received ESP packet
+ * @net: namespace of the device it came in by
+ * @mark: of the packet
+ * @daddr: destination of the outer header
+ * @spi: of the ESP header
+ * @family: of the outer header
+ *
+ * Context: softirq, RCU.
+ * Return: the SA, referenced, or NULL.
+ */
+static inline struct xfrm_state *
+xac_input_state_lookup(struct net *net, u32 mark, const void *daddr,
+		       __be32 spi, unsigned short family)
+{
+#ifdef XAC_HAVE_INPUT_STATE_LOOKUP
+	return xfrm_input_state_lookup(net, mark, daddr, spi, IPPROTO_ESP,
+				       family);
+#else
+	return xfrm_state_lookup(net, mark, daddr, spi, IPPROTO_ESP, family);
+#endif
+}
+
+/**
+ * xac_state_receives - may packets come in under the SA?
+ * @x: the SA
+ */
+static inline bool xac_state_receives(const struct xfrm_state *x)
+{
+#ifdef XAC_HAVE_STATE_DIR
+	return !x->dir || x->dir == XFRM_SA_DIR_IN;
+#else
+	return true;
 #endif
 }
 

@@ -115,6 +115,32 @@ const struct btf_kfunc_id_set *xac_probe_get(void)
 }
 C
 
+probe CRYPTO_DATA <<'C'
+#include <crypto/aead.h>
+void xac_probe_done(void *data, int err);
+void xac_probe_done(void *data, int err) { }
+void xac_probe(struct aead_request *req);
+void xac_probe(struct aead_request *req)
+{
+	aead_request_set_callback(req, 0, xac_probe_done, NULL);
+}
+C
+
+probe INPUT_STATE_LOOKUP <<'C'
+#include <net/xfrm.h>
+struct xfrm_state *xac_probe(struct net *net, xfrm_address_t *daddr);
+struct xfrm_state *xac_probe(struct net *net, xfrm_address_t *daddr)
+{
+	return xfrm_input_state_lookup(net, 0, daddr, 0, IPPROTO_ESP, AF_INET);
+}
+C
+
+probe STATE_DIR <<'C'
+#include <net/xfrm.h>
+int xac_probe(struct xfrm_state *x);
+int xac_probe(struct xfrm_state *x) { return x->dir == XFRM_SA_DIR_IN; }
+C
+
 printf 'obj-m += %s.o\n' "${names[@]}" > "$dir/Kbuild"
 
 # Compile all of them, whichever fail.

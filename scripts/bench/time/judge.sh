@@ -159,9 +159,10 @@ set_up() {
 tear_down() {
 	prove_clean
 	leave_variant
+	# The SAs hold the offload modules.
+	! is_esp "$system" || tunnel_down
 	unload_system
 	[ "$system" != wireguard ] || forget_handshake
-	! is_esp "$system" || tunnel_down
 	pcrypt_off
 	commit_lines
 }
@@ -242,8 +243,8 @@ one_turn() {
 	fi
 	refused["$role $family $cipher $interfaces $variant $system"]=1
 	stop_tcp
-	unload_system
 	remove_networks
+	unload_system
 	pcrypt_off
 	make_networks
 }

@@ -12,12 +12,13 @@
 #   wireguard       the kernel's WireGuard
 
 # What all of them use stays loaded.
-COMMON_MODULES=(pktgen tunnel4 tunnel6 xfrm6_tunnel esp4 esp4_offload esp6 esp6_offload
+COMMON_MODULES=(pktgen tunnel4 tunnel6 xfrm6_tunnel esp4 esp6
 	sch_ingress cls_u32 cls_matchall act_gact)
 # For the variants with a flow table.
 FLOWTABLE_MODULES=(nf_conntrack nf_conntrack_netlink nf_tables nf_flow_table nf_flow_table_inet nft_flow_offload nft_ct)
 # These take turns.
-EXCHANGED_MODULES=(xfrm_interface xfrm_accel wireguard)
+OFFLOAD_MODULES=(esp4_offload esp6_offload)
+EXCHANGED_MODULES=(xfrm_interface xfrm_accel wireguard "${OFFLOAD_MODULES[@]}")
 
 is_loaded() { [ -d "/sys/module/$1" ]; }
 
@@ -47,6 +48,9 @@ possible() {
 # load_system SYSTEM
 load_system() {
 	case $1 in
+	in-tree | in-tree-policy | pcrypt) must modprobe -a "${OFFLOAD_MODULES[@]}" ;;
+	esac
+	case $1 in
 	in-tree | pcrypt) must insmod "$IN_TREE" ;;
 	xfrm_accel) must insmod "$MODULE" ;;
 	wireguard) must modprobe wireguard ;;
@@ -65,11 +69,12 @@ unload_system() {
 prove_module() {
 	local wanted='' m
 	case $1 in
-	in-tree | pcrypt) wanted=xfrm_interface ;;
+	in-tree | pcrypt) wanted="xfrm_interface ${OFFLOAD_MODULES[*]}" ;;
+	in-tree-policy) wanted="${OFFLOAD_MODULES[*]}" ;;
 	xfrm_accel | wireguard) wanted=$1 ;;
 	esac
 	for m in "${EXCHANGED_MODULES[@]}"; do
-		if [ "$m" = "$wanted" ]; then
+		if [[ " $wanted " == *" $m "* ]]; then
 			is_loaded "$m" || refuse "$1: the module $m is not loaded"
 		else
 			! is_loaded "$m" || refuse "$1: the module $m is loaded as well"

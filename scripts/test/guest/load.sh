@@ -141,7 +141,7 @@ unload_all() { rmmod "$@" 2>/dev/null || true; }
 neighbours()
 {
 	local mod have=()
-	for mod in ip_vti ip6_vti ipip sit ip6_tunnel xfrm4_tunnel esp4_offload esp6_offload; do
+	for mod in ip_vti ip6_vti ipip sit ip6_tunnel xfrm4_tunnel; do
 		! modprobe "$mod" 2>/dev/null || have=("$mod" "${have[@]}")
 	done
 	diag "neighbours: ${have[*]}"

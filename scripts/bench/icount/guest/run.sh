@@ -10,7 +10,8 @@ system=$(jq -r .system plan.json)
 PLANT=$(cat plant)
 export PLANT
 
-esp=(esp4 esp6 esp4_offload esp6_offload)
+esp=(esp4 esp6)
+offload=(esp4_offload esp6_offload)
 # A real machine loads these by the features of its processor.
 if [ "$PLANT" = slow-cipher ]; then
 	echo blacklist aesni_intel >/etc/modprobe.d/plant.conf
@@ -19,9 +20,9 @@ modprobe -ab aesni_intel chacha_x86_64 poly1305_x86_64
 case $system in
 plain) ;;
 wireguard) modprobe wireguard ;;
-in-tree-policy) modprobe -a "${esp[@]}" ;;
-in-tree) modprobe -a "${esp[@]}" xfrm_interface ;;
-pcrypt) modprobe -a "${esp[@]}" xfrm_interface pcrypt algif_aead seqiv chacha20poly1305 ;;
+in-tree-policy) modprobe -a "${esp[@]}" "${offload[@]}" ;;
+in-tree) modprobe -a "${esp[@]}" "${offload[@]}" xfrm_interface ;;
+pcrypt) modprobe -a "${esp[@]}" "${offload[@]}" xfrm_interface pcrypt algif_aead seqiv chacha20poly1305 ;;
 xfrm_accel)
 	modprobe -a "${esp[@]}" tunnel4 tunnel6 xfrm6_tunnel
 	if [ "$PLANT" = wrong-system ]; then

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _XAC_ESP_ESP_H
+#define _XAC_ESP_ESP_H
+
+#include <net/protocol.h>
+#include <net/xfrm.h>
+
+/**
+ * DOC: The ESP engine
+ *
+ * It stands where the kernel's esp4_offload and esp6_offload would, in the
+ * hooks of ESP's GRO and GSO and in xfrm_type_offload, and builds and takes
+ * apart ESP packets itself. Keys and transforms are those of the SA, as the
+ * kernel has initialised it.
+ *
+ * layout.c knows the form of a packet, request.c the crypto requests, seal.c
+ * and open.c encrypt and decrypt one packet; gso.c, gro.c and type_offload.c
+ * are what the kernel calls. None of them knows a family: what IPv4 and IPv6
+ * do differently is in family.c.
+ *
+ * A packet is transformed in place, in memory that nobody else can see; one
+ * that lies elsewhere is copied first: xac_esp_own().
+ */
+
+/**
+ * struct xac_esp_family - where IPv4 and IPv6 differ as the outer family
+ * @family: AF_INET or AF_INET6
+ * @header_len: of the IP header without options or extension headers
+ * @daddr_offset: of the destination address in it
+ * @offloads: GRO and GSO callbacks of the protocols within
+ * @ipip_gso_type: of a train of packets of the other family within
+ * @ipip_proto: the IP protocol number of such a packet
+ * @set_length: the outer header learns how long the packet has become; data
+ * is at that header
+ * @payload_proto: type of what an SA in transport mode protects
+ * @nexthdr_offset: where the outer header names ESP, given the length of all
+ * outer headers; 0 if it does not
+ * @nat_source: the peer's address as seen now
+ */
+struct xac_esp_family {
+	unsigned short family;
+	unsigned short header_len;
+	unsigned short daddr_offset;
+	const struct net_offload __rcu **offloads;
+	unsigned int ipip_gso_type;
+	u8 ipip_proto;
+	void (*set_length)(struct sk_buff *skb);
+	u8 (*payload_proto)(const struct xfrm_state *x, struct sk_buff *skb);
+	unsigned int (*nexthdr_offset)(const struct sk_buff *skb,
+				       unsigned int headers);
+	void (*nat_source)(const struct sk_buff *skb, xfrm_address_t *addr);
+};
+
+/* family.c */
+extern const struct xac_esp_family xac_esp_ipv4, xac_esp_ipv6;
+const struct xac_esp_family *xac_esp_family(unsigned short family);
+
+/* memory.c */
+int xac_esp_own(struct sk_buff *skb, unsigned int tail);
+
+/* seal.c */
+int xac_esp_seal(struct xfrm_state *x, struct sk_buff *skb, u64 seq);
+
+/* open.c */
+int xac_esp_open(struct xfrm_state *x, struct sk_buff *skb, __be32 seq);
+
+/* gso.c */
+struct sk_buff *xac_esp_gso_segment(const struct xac_esp_family *fam,
+				    struct sk_buff *skb,
+				    netdev_features_t features);
+
+/* gro.c */
+struct sk_buff *xac_esp_gro_receive(const struct xac_esp_family *fam,
+				    struct sk_buff *skb);
+void xac_esp_opened(struct xfrm_state *x, struct sk_buff *skb, int err);
+
+/* type_offload.c */
+bool xac_esp_in_hardware(const struct xfrm_state *x,
+			 const struct net_device *dev,
+			 netdev_features_t features);
+bool xac_esp_is_ours(const struct xfrm_state *x);
+extern const struct xfrm_type_offload xac_esp_type_ipv4, xac_esp_type_ipv6;
+
+/* hooks.c */
+int xac_esp_register(void);
+void xac_esp_unregister(void);
+
+#endif /* _XAC_ESP_ESP_H */

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Cuts a train of segments that an SA is to protect: each segment gets its
+ * outer header, and room for what xac_esp_xmit() adds.
+ */
+#include <net/esp.h>
+#include <net/gro.h>
+#include <net/ip.h>
+#include <net/ipv6.h>
+
+#include "compat/gso.h"
+#include "esp/esp.h"
+#include "esp/layout.h"
+
+/* By the callback of the protocol in the payload, data and transport header there. */
+static struct sk_buff *xac_gso_by_proto(const struct xac_esp_family *fam,
+					struct sk_buff *skb, u8 proto,
+					netdev_features_t features)
+{
+	const struct net_offload *ops = rcu_dereference(fam->offloads[proto]);
+
+	if (!ops || !ops->callbacks.gso_segment)
+		return ERR_PTR(-EINVAL);
+
+	return ops->callbacks.gso_segment(skb, features);
+}
+
+static struct sk_buff *xac_gso_tunnel(struct xfrm_state *x,
+				      struct sk_buff *skb,
+				      netdev_features_t features)
+{
+	const struct xfrm_mode *mode;
+
+	mode = xfrm_ip2inner_mode(x, xfrm_offload(skb)->proto);
+	if (!mode)
+		return ERR_PTR(-EINVAL);
+
+	return skb_eth_gso_segment(skb, features,
+				   mode->family == AF_INET6 ?
+				   htons(ETH_P_IPV6) : htons(ETH_P_IP));
+}
+
+static struct sk_buff *xac_gso_transport(struct xfrm_state *x,
+					 const struct xac_esp_family *fam,
+					 struct sk_buff *skb,
+					 netdev_features_t features)
+{
+	skb->transport_header += x->props.header_len;
+
+	return xac_gso_by_proto(fam, skb, xfrm_offload(skb)->proto, features);
+}
+
+/*
+ * The payload of BEET: of an inner IPv4 packet with options, these in a
+ * header of their own (draft-nikander-esp-beet-mode, section 5.4); of an IPv6
+ * packet, its extension headers.
+ */
+static struct sk_buff *xac_gso_beet(struct xfrm_state *x,
+				    const struct xac_esp_family *fam,
+				    struct sk_buff *skb,
+				    netdev_features_t features)
+{
+	bool inner6 = x->sel.family == AF_INET6;
+	u8 proto = xfrm_offload(skb)->proto;
+	__be16 fragment;
+	int skip = 0;
+
+	if (inner6) {
+		skip = ipv6_skip_exthdr(skb, 0, &proto, &fragment);
+		if (skip < 0)
+			return ERR_PTR(-EINVAL);
+	} else if (proto == IPPROTO_BEETPH) {
+		const struct ip_beet_phdr *ph;
+
+		if (!pskb_may_pull(skb, sizeof(*ph)))
+			return ERR_PTR(-EINVAL);
+		ph = (const struct ip_beet_phdr *)skb->data;
+		skip = ph->hdrlen * 8;
+		proto = ph->nexthdr;
+	}
+	if (!pskb_may_pull(skb, skip))
+		return ERR_PTR(-EINVAL);
+
+	/* Segmenting goes by the family that the headers now have. */
+	if (inner6 != (fam->family == AF_INET6) && proto == IPPROTO_TCP)
+		skb_shinfo(skb)->gso_type |= inner6 ? SKB_GSO_TCPV4 :
+						      SKB_GSO_TCPV6;
+	if (proto == fam->ipip_proto)
+		skb_shinfo(skb)->gso_type |= fam->ipip_gso_type;
+
+	__skb_pull(skb, skip);
+	skb_reset_transport_header(skb);
+
+	return xac_gso_by_proto(fam, skb, proto, features);
+}
+
+static struct sk_buff *xac_gso_by_mode(struct xfrm_state *x,
+				       const struct xac_esp_family *fam,
+				       struct sk_buff *skb,
+				       netdev_features_t features)
+{
+	switch (x->outer_mode.encap) {
+	case XFRM_MODE_TUNNEL:
+		return xac_gso_tunnel(x, skb, features);
+	case XFRM_MODE_TRANSPORT:
+		return xac_gso_transport(x, fam, skb, features);
+	case XFRM_MODE_BEET:
+		return xac_gso_beet(x, fam, skb, features);
+	}
+
+	return ERR_PTR(-EOPNOTSUPP);
+}
+
+/*
+ * Everything that may fail happens now: the core loses the earlier segments
+ * if encrypting a later one fails. And there are no more segments than the
+ * core has reserved sequence numbers for, because a nonce must not be used
+ * twice (RFC 4106, section 3).
+ */
+static int xac_gso_prepare(struct xfrm_state *x, struct sk_buff *segs,
+			   unsigned int reserved)
+{
+	struct crypto_aead *aead = x->data;
+	/* The longest that there can be, whatever a segment's length. */
+	unsigned int tail = xac_esp_block_len(aead) + 1 +
+			    crypto_aead_authsize(aead);
+	struct sk_buff *skb, *next;
+	unsigned int n = 0;
+	int err;
+
+	skb_list_walk_safe(segs, skb, next) {
+		if (++n > reserved)
+			return -EINVAL;
+		err = xac_esp_own(skb, tail);
+		if (err)
+			return err;
+	}
+
+	return 0;
+}
+
+/**
+ * xac_esp_gso_segment - the gso_segment callback of ESP
+ * @fam: outer family
+ * @skb: the train, data at the ESP header; stays the caller's
+ * @features: of the device, or of whoever wants segments
+ *
+ * Context: bottom halves off, RCU.
+ * Return: the segments, or an error pointer; never NULL.
+ */
+struct sk_buff *xac_esp_gso_segment(const struct xac_esp_family *fam,
+				    struct sk_buff *skb,
+				    netdev_features_t features)
+{
+	struct xfrm_offload *xo = xfrm_offload(skb);
+	unsigned int reserved = skb_shinfo(skb)->gso_segs;
+	struct sk_buff *segs;
+	struct xfrm_state *x;
+	unsigned int header;
+	bool hardware;
+	int err;
+
+	if (!xo || !(skb_shinfo(skb)->gso_type & SKB_GSO_ESP))
+		return ERR_PTR(-EINVAL);
+
+	x = xfrm_input_state(skb);
+	header = xac_esp_header_len(x->data);
+	if (!pskb_may_pull(skb, header) || ip_esp_hdr(skb)->spi != x->id.spi)
+		return ERR_PTR(-EINVAL);
+
+	hardware = xac_esp_in_hardware(x, skb->dev, features);
+	/* We encrypt whole packets, checksums and all, and linear ones. */
+	if (!hardware)
+		features &= ~(NETIF_F_SG | NETIF_F_CSUM_MASK |
+			      NETIF_F_SCTP_CRC);
+	else if (!((features | skb->dev->gso_partial_features) &
+		   NETIF_F_HW_ESP_TX_CSUM))
+		features &= ~(NETIF_F_CSUM_MASK | NETIF_F_SCTP_CRC);
+
+	__skb_pull(skb, header);
+	skb->encap_hdr_csum = 1;
+	xo->flags |= XFRM_GSO_SEGMENT;
+
+	segs = xac_gso_by_mode(x, fam, skb, features);
+	if (!segs)
+		return ERR_PTR(-EINVAL);
+	if (IS_ERR(segs) || hardware)
+		return segs;
+
+	err = xac_gso_prepare(x, segs, reserved);
+	if (err) {
+		kfree_skb_list(segs);
+		return ERR_PTR(err);
+	}
+
+	return segs;
+}

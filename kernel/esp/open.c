@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Decrypts one packet.
+ */
+#include <linux/netdevice.h>
+#include <net/esp.h>
+
+#include "esp/esp.h"
+#include "esp/layout.h"
+#include "esp/request.h"
+
+/* The driver took its time: the packet goes on from a softirq of its own. */
+static void xac_opened_late(struct xac_request *r, int err)
+{
+	struct sk_buff *skb = r->skb;
+	struct net_device *dev = skb->dev;
+
+	xac_request_put(r);
+
+	local_bh_disable();
+	rcu_read_lock();
+	xac_esp_opened(xfrm_input_state(skb), skb, err);
+	rcu_read_unlock();
+	local_bh_enable();
+
+	dev_put(dev);
+}
+
+/**
+ * xac_esp_open - check and decrypt a packet
+ * @x: the SA
+ * @skb: the packet, data at the ESP header, its last SA @x
+ * @seq: the sequence number of its ESP header
+ *
+ * Context: softirq.
+ * Return: 0 with ESP header, IV, plaintext, trailer and ICV where they were;
+ * -EINPROGRESS if xac_esp_opened() will be called; another negative errno,
+ * -EBADMSG for a wrong ICV, -EINVAL for a packet too short, with the packet
+ * left to the caller.
+ */
+int xac_esp_open(struct xfrm_state *x, struct sk_buff *skb, __be32 seq)
+{
+	struct crypto_aead *aead = x->data;
+	unsigned int header = xac_esp_header_len(aead);
+	struct aead_request *req;
+	struct ip_esp_hdr *esph;
+	struct xac_request *r;
+	__be32 seq_hi;
+	int err;
+
+	if (skb->len <= header + crypto_aead_authsize(aead))
+		return -EINVAL;
+
+	if (xac_esp_is_plain(x))
+		return 0;
+
+	err = xac_esp_own(skb, 0);
+	if (err)
+		return err;
+	r = xac_request_get(aead);
+	if (!r)
+		return -ENOMEM;
+
+	/*
+	 * A driver that takes its time finds packet, SA and device as they
+	 * are; the device keeps its namespace.
+	 */
+	dev_hold(skb->dev);
+	esph = (struct ip_esp_hdr *)skb->data;
+	seq_hi = htonl(xfrm_replay_seqhi(x, seq));
+	xac_request_packet(r, x, skb, esph, seq_hi, xac_opened_late);
+	req = xac_request_aead(r);
+	/* The transform takes the IV from the packet. */
+	aead_request_set_crypt(req, &r->sg, &r->sg,
+			       skb->len - sizeof(*esph), xac_request_iv(r));
+
+	err = crypto_aead_decrypt(req);
+	if (err == -EINPROGRESS)
+		return err;
+
+	xac_request_restore(r);
+	xac_request_put(r);
+	dev_put(skb->dev);
+
+	return err;
+}

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * xfrm_type_offload: what the core calls for an SA that is ours, in the order
+ * of a packet's way: encap and xmit when it is sent, input_tail when it has
+ * been received and decrypted.
+ */
+#include <linux/module.h>
+#include <linux/udp.h>
+#include <net/ip.h>
+#include <net/ipv6.h>
+#include <net/esp.h>
+
+#include "esp/esp.h"
+#include "esp/layout.h"
+
+/**
+ * xac_esp_is_ours - is the SA bound to this engine?
+ * @x: the SA
+ *
+ * One made before the module was loaded is not, nor one that the kernel does
+ * not bind (PF_KEY and migrated ones of some kernels).
+ */
+bool xac_esp_is_ours(const struct xfrm_state *x)
+{
+	return x->type_offload == &xac_esp_type_ipv4 ||
+	       x->type_offload == &xac_esp_type_ipv6;
+}
+
+/**
+ * xac_esp_in_hardware - does a device encrypt for the SA?
+ * @x: the SA
+ * @dev: the device that the packet leaves by
+ * @features: of the device, for this packet
+ */
+bool xac_esp_in_hardware(const struct xfrm_state *x,
+			 const struct net_device *dev,
+			 netdev_features_t features)
+{
+	return x->xso.dev == dev &&
+	       (features | dev->gso_partial_features) & NETIF_F_HW_ESP;
+}
+
+/*
+ * The packet, or train, gets its ESP header; whatever depends on its length
+ * comes when it is sent.
+ */
+static void xac_esp_encap(struct xfrm_state *x, struct sk_buff *skb)
+{
+	const struct xac_esp_family *fam = xac_esp_family(x->props.family);
+	u8 proto = fam->payload_proto(x, skb);
+	struct ip_esp_hdr *esph;
+
+	skb_push(skb, -skb_network_offset(skb));
+	*skb_mac_header(skb) = IPPROTO_ESP;
+
+	esph = ip_esp_hdr(skb);
+	esph->spi = x->id.spi;
+	esph->seq_no = htonl(XFRM_SKB_CB(skb)->seq.output.low);
+
+	xfrm_offload(skb)->proto = proto;
+}
+
+/*
+ * The sequence number of a packet. Segments of a train share the counter,
+ * which starts at the first of the numbers that the core has reserved.
+ */
+static u64 xac_esp_next_seq(struct xfrm_offload *xo, const struct sk_buff *skb)
+{
+	u64 seq = (u64)xo->seq.hi << 32 | xo->seq.low;
+	u64 next = seq;
+
+	if (xo->flags & XFRM_GSO_SEGMENT) {
+		next += skb_is_gso(skb) ? skb_shinfo(skb)->gso_segs : 1;
+		xo->seq.low = lower_32_bits(next);
+		xo->seq.hi = upper_32_bits(next);
+	}
+
+	return seq;
+}
+
+/* The device encrypts. What it is given is complete but for IV and ICV. */
+static int xac_esp_hand_over(struct sk_buff *skb)
+{
+	/* Segments share a sec_path: this one gets its own. */
+	if (!skb_ext_add(skb, SKB_EXT_SEC_PATH))
+		return -ENOMEM;
+	xfrm_offload(skb)->flags |= XFRM_XMIT;
+
+	return 0;
+}
+
+/*
+ * Encrypting a segment of a train has failed. If the core learned of it, it
+ * would lose the segments before it; so the segment is sent, without what it
+ * carried, and its receiver discards it.
+ */
+static int xac_esp_spoil(struct sk_buff *skb)
+{
+	struct ip_esp_hdr *esph = ip_esp_hdr(skb);
+
+	XFRM_INC_STATS(dev_net(skb->dev), LINUX_MIB_XFRMOUTSTATEPROTOERROR);
+	memset(esph->enc_data, 0, skb_tail_pointer(skb) - esph->enc_data);
+
+	return 0;
+}
+
+/*
+ * Called for each packet, a segment or a whole one, as it leaves by a device,
+ * with data at the payload.
+ */
+static int xac_esp_xmit(struct xfrm_state *x, struct sk_buff *skb,
+			netdev_features_t features)
+{
+	const struct xac_esp_family *fam = xac_esp_family(x->props.family);
+	bool hardware = xac_esp_in_hardware(x, skb->dev, features);
+	struct xfrm_offload *xo = xfrm_offload(skb);
+	struct crypto_aead *aead = x->data;
+	struct ip_esp_hdr *esph;
+	unsigned int tail;
+	bool segment;
+	u64 seq;
+	int err;
+
+	if (!xo)
+		return -EINVAL;
+	if (!hardware)
+		xo->flags |= CRYPTO_FALLBACK;
+
+	/* A device that segments adds the trailers itself. */
+	if (!hardware || !skb_is_gso(skb)) {
+		tail = xac_esp_trailer_len(aead, skb->len);
+		err = xac_esp_own(skb, tail);
+		if (err)
+			return err;
+		xac_esp_put_trailer(skb_tail_pointer(skb), tail,
+				    crypto_aead_authsize(aead), xo->proto);
+		skb_put(skb, tail);
+	}
+
+	segment = xo->flags & XFRM_GSO_SEGMENT;
+	seq = xac_esp_next_seq(xo, skb);
+	esph = ip_esp_hdr(skb);
+	esph->spi = x->id.spi;
+	esph->seq_no = htonl(lower_32_bits(seq));
+
+	skb_push(skb, -skb_network_offset(skb));
+	fam->set_length(skb);
+
+	if (hardware)
+		return xac_esp_hand_over(skb);
+
+	err = xac_esp_seal(x, skb, seq);
+	if (err == -EINPROGRESS)
+		return err;
+	if (err && segment)
+		err = xac_esp_spoil(skb);
+	if (!err)
+		secpath_reset(skb);
+
+	return err;
+}
+
+/* A NAT has given the peer another address or port: the daemon is told. */
+static void xac_esp_nat_moved(struct xfrm_state *x, const struct sk_buff *skb,
+			      const struct xac_esp_family *fam)
+{
+	const struct udphdr *udph = (const void *)skb_transport_header(skb) -
+				    sizeof(*udph);
+	xfrm_address_t addr = {};
+
+	fam->nat_source(skb, &addr);
+	if (udph->source == x->encap->encap_sport &&
+	    xfrm_addr_equal(&addr, &x->props.saddr, fam->family))
+		return;
+
+	km_new_mapping(x, &addr, udph->source);
+}
+
+/*
+ * The packet has been decrypted, by xac_esp_open() or by a device; ESP header
+ * and trailer are still there. Returns the type of the payload.
+ */
+static int xac_esp_input_tail(struct xfrm_state *x, struct sk_buff *skb)
+{
+	const struct xac_esp_family *fam = xac_esp_family(x->props.family);
+	unsigned int headers = skb_network_header_len(skb);
+	struct crypto_aead *aead = x->data;
+	int proto;
+
+	if (!pskb_may_pull(skb, xac_esp_header_len(aead)))
+		return -EINVAL;
+
+	if (x->encap) {
+		xac_esp_nat_moved(x, skb, fam);
+		headers -= sizeof(struct udphdr);
+	}
+
+	/* What a device has summed up includes the outer headers. */
+	skb_postpull_rcsum(skb, skb_network_header(skb),
+			   skb_network_header_len(skb));
+	proto = xac_esp_strip(skb, aead);
+	if (proto < 0)
+		return proto;
+
+	/* The sum within is of the addresses before NAT (RFC 3948, 3.1.2). */
+	if (x->encap && x->props.mode == XFRM_MODE_TRANSPORT)
+		skb->ip_summed = CHECKSUM_UNNECESSARY;
+
+	/* In transport mode the core moves the outer headers to the payload. */
+	if (x->props.mode == XFRM_MODE_TUNNEL)
+		skb_reset_transport_header(skb);
+	else
+		skb_set_transport_header(skb, -(int)headers);
+
+	return proto;
+}
+
+const struct xfrm_type_offload xac_esp_type_ipv4 = {
+	.owner		= THIS_MODULE,
+	.proto		= IPPROTO_ESP,
+	.input_tail	= xac_esp_input_tail,
+	.xmit		= xac_esp_xmit,
+	.encap		= xac_esp_encap,
+};
+
+const struct xfrm_type_offload xac_esp_type_ipv6 = {
+	.owner		= THIS_MODULE,
+	.proto		= IPPROTO_ESP,
+	.input_tail	= xac_esp_input_tail,
+	.xmit		= xac_esp_xmit,
+	.encap		= xac_esp_encap,
+};
