@@ -9,20 +9,19 @@
 
 #include "xfrm_accel_probes.h"
 
+/*
+ * XAC_CRYPTO_DONE - head of a completion function
+ * @name: of the function
+ * @base: its argument for xac_crypto_data()
+ * @err: its argument for the errno
+ */
 #ifdef XAC_HAVE_CRYPTO_DATA
-typedef void *xac_crypto_data_t;
-
-static inline void *xac_crypto_data(void *data)
-{
-	return data;
-}
+#define XAC_CRYPTO_DONE(name, base, err) void name(void *base, int err)
+#define xac_crypto_data(base) (base)
 #else
-typedef struct crypto_async_request *xac_crypto_data_t;
-
-static inline void *xac_crypto_data(struct crypto_async_request *base)
-{
-	return base->data;
-}
+#define XAC_CRYPTO_DONE(name, base, err) \
+	void name(struct crypto_async_request *base, int err)
+#define xac_crypto_data(base) ((base)->data)
 #endif
 
 #endif /* _XAC_COMPAT_CRYPTO_H */

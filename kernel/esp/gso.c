@@ -61,6 +61,7 @@ static struct sk_buff *xac_gso_beet(struct xfrm_state *x,
 				    netdev_features_t features)
 {
 	bool inner6 = x->sel.family == AF_INET6;
+	bool outer6 = fam->family == AF_INET6;
 	u8 proto = xfrm_offload(skb)->proto;
 	__be16 fragment;
 	int skip = 0;
@@ -82,7 +83,7 @@ static struct sk_buff *xac_gso_beet(struct xfrm_state *x,
 		return ERR_PTR(-EINVAL);
 
 	/* Segmenting goes by the family that the headers now have. */
-	if (inner6 != (fam->family == AF_INET6) && proto == IPPROTO_TCP)
+	if (inner6 != outer6 && proto == IPPROTO_TCP)
 		skb_shinfo(skb)->gso_type |= inner6 ? SKB_GSO_TCPV4 :
 						      SKB_GSO_TCPV6;
 	if (proto == fam->ipip_proto)

@@ -54,9 +54,9 @@ void xac_request_put(struct xac_request *r)
 	kfree(this_cpu_xchg(xac_spare_request, r));
 }
 
-static void xac_request_done(xac_crypto_data_t data, int err)
+static XAC_CRYPTO_DONE(xac_request_done, base, err)
 {
-	struct xac_request *r = xac_crypto_data(data);
+	struct xac_request *r = xac_crypto_data(base);
 
 	/* A driver says so when a request leaves its backlog. */
 	if (err == -EINPROGRESS)

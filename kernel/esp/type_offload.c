@@ -6,9 +6,9 @@
  */
 #include <linux/module.h>
 #include <linux/udp.h>
+#include <net/esp.h>
 #include <net/ip.h>
 #include <net/ipv6.h>
-#include <net/esp.h>
 
 #include "esp/esp.h"
 #include "esp/layout.h"
