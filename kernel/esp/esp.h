@@ -33,8 +33,9 @@
  * @set_length: the outer header learns how long the packet has become; data
  * is at that header
  * @payload_proto: type of what an SA in transport mode protects
- * @nexthdr_offset: where the outer header names ESP, given the length of all
- * outer headers; 0 if it does not
+ * @total_len: of the packet, as its IP header says
+ * @nexthdr_offset: where the outer header names a protocol, given the length
+ * of all outer headers; 0 if it does not
  * @nat_source: the peer's address as seen now
  */
 struct xac_esp_family {
@@ -46,8 +47,9 @@ struct xac_esp_family {
 	u8 ipip_proto;
 	void (*set_length)(struct sk_buff *skb);
 	u8 (*payload_proto)(const struct xfrm_state *x, struct sk_buff *skb);
+	unsigned int (*total_len)(const void *iph);
 	unsigned int (*nexthdr_offset)(const struct sk_buff *skb,
-				       unsigned int headers);
+				       unsigned int headers, u8 proto);
 	void (*nat_source)(const struct sk_buff *skb, xfrm_address_t *addr);
 };
 
@@ -70,9 +72,17 @@ struct sk_buff *xac_esp_gso_segment(const struct xac_esp_family *fam,
 				    netdev_features_t features);
 
 /* gro.c */
+struct xfrm_state *xac_esp_gro_state(const struct xac_esp_family *fam,
+				     struct sk_buff *skb, __be32 spi);
+bool xac_esp_gro_take(const struct xac_esp_family *fam, struct sk_buff *skb,
+		      struct xfrm_state *x, int encap_type);
 struct sk_buff *xac_esp_gro_receive(const struct xac_esp_family *fam,
 				    struct sk_buff *skb);
 void xac_esp_opened(struct xfrm_state *x, struct sk_buff *skb, int err);
+
+/* natt.c */
+int xac_natt_register(void);
+void xac_natt_unregister(void);
 
 /* type_offload.c */
 bool xac_esp_in_hardware(const struct xfrm_state *x,

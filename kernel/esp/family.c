@@ -43,25 +43,36 @@ static u8 xac_ipv6_payload_proto(const struct xfrm_state *x,
 	return proto;
 }
 
+static unsigned int xac_ipv4_total_len(const void *iph)
+{
+	return ntohs(((const struct iphdr *)iph)->tot_len);
+}
+
+static unsigned int xac_ipv6_total_len(const void *iph)
+{
+	return sizeof(struct ipv6hdr) +
+	       ntohs(((const struct ipv6hdr *)iph)->payload_len);
+}
+
 static unsigned int xac_ipv4_nexthdr_offset(const struct sk_buff *skb,
-					    unsigned int headers)
+					    unsigned int headers, u8 proto)
 {
 	return offsetof(struct iphdr, protocol);
 }
 
 static unsigned int xac_ipv6_nexthdr_offset(const struct sk_buff *skb,
-					    unsigned int headers)
+					    unsigned int headers, u8 proto)
 {
 	const struct ipv6hdr *iph = ipv6_hdr(skb);
 	unsigned int offset = sizeof(*iph);
 
-	if (iph->nexthdr == IPPROTO_ESP)
+	if (iph->nexthdr == proto)
 		return offsetof(struct ipv6hdr, nexthdr);
 
 	while (offset + sizeof(struct ipv6_opt_hdr) <= headers) {
 		const struct ipv6_opt_hdr *hdr = (const void *)iph + offset;
 
-		if (hdr->nexthdr == IPPROTO_ESP)
+		if (hdr->nexthdr == proto)
 			return offset;
 		offset += ipv6_optlen(hdr);
 	}
@@ -90,6 +101,7 @@ const struct xac_esp_family xac_esp_ipv4 = {
 	.ipip_proto	= IPPROTO_IPV6,
 	.set_length	= xac_ipv4_set_length,
 	.payload_proto	= xac_ipv4_payload_proto,
+	.total_len	= xac_ipv4_total_len,
 	.nexthdr_offset	= xac_ipv4_nexthdr_offset,
 	.nat_source	= xac_ipv4_nat_source,
 };
@@ -103,6 +115,7 @@ const struct xac_esp_family xac_esp_ipv6 = {
 	.ipip_proto	= IPPROTO_IPIP,
 	.set_length	= xac_ipv6_set_length,
 	.payload_proto	= xac_ipv6_payload_proto,
+	.total_len	= xac_ipv6_total_len,
 	.nexthdr_offset	= xac_ipv6_nexthdr_offset,
 	.nat_source	= xac_ipv6_nat_source,
 };

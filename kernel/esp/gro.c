@@ -3,18 +3,38 @@
  * Receives ESP in GRO: decrypts, and hands on what was inside, so that it
  * goes through GRO itself.
  */
-#include <net/gro.h>
+#include <linux/udp.h>
+#include <net/esp.h>
 
+#include "compat/gro.h"
 #include "compat/xfrm.h"
 #include "esp/esp.h"
 
-/* The SA that a packet came under, referenced, or NULL. */
-static struct xfrm_state *xac_gro_state(const struct xac_esp_family *fam,
-					struct sk_buff *skb, __be32 spi)
+/* Does the packet end where its IP header says? Padding of Ethernet may follow. */
+static bool xac_gro_ends(const struct xac_esp_family *fam,
+			 const struct sk_buff *skb, const void *iph)
+{
+	return xac_gro_network_offset(skb) + fam->total_len(iph) == skb->len;
+}
+
+/**
+ * xac_esp_gro_state - the SA of a packet in GRO
+ * @fam: outer family
+ * @skb: the packet
+ * @spi: of its ESP header
+ *
+ * Context: softirq, RCU.
+ * Return: the SA, referenced; NULL if there is none, or if the packet is not
+ * for GRO to take.
+ */
+struct xfrm_state *xac_esp_gro_state(const struct xac_esp_family *fam,
+				     struct sk_buff *skb, __be32 spi)
 {
 	const void *iph = skb_gro_network_header(skb);
 	struct xfrm_state *x;
 
+	if (skb_sec_path(skb) || !xac_gro_ends(fam, skb, iph))
+		return NULL;
 	x = xac_input_state_lookup(dev_net(skb->dev), skb->mark,
 				   iph + fam->daddr_offset, spi, fam->family);
 	if (!x)
@@ -27,7 +47,7 @@ static struct xfrm_state *xac_gro_state(const struct xac_esp_family *fam,
 	return x;
 }
 
-/* The packet has its SA: from now on it may be given to xfrm_input(). */
+/* From now on the packet may be given to xfrm_input(); takes the SA. */
 static struct xfrm_offload *xac_gro_claim(struct sk_buff *skb,
 					  struct xfrm_state *x)
 {
@@ -42,6 +62,11 @@ static struct xfrm_offload *xac_gro_claim(struct sk_buff *skb,
 	skb->mark = xfrm_smark_get(skb->mark, x);
 
 	return xfrm_offload(skb);
+}
+
+static int xac_encap_type(const struct xfrm_state *x)
+{
+	return x->encap ? x->encap->encap_type : 0;
 }
 
 /**
@@ -78,14 +103,80 @@ void xac_esp_opened(struct xfrm_state *x, struct sk_buff *skb, int err)
 		break;
 	}
 
-	xfrm_input(skb, IPPROTO_ESP, x->id.spi, 0);
+	xfrm_input(skb, IPPROTO_ESP, x->id.spi, xac_encap_type(x));
 }
 
 /* What is ours to decrypt; the rest the kernel does, or refuses. */
-static bool xac_gro_opens(const struct xfrm_state *x)
+static bool xac_gro_opens(const struct xfrm_state *x, int encap_type)
 {
-	return xac_esp_is_ours(x) && !x->encap &&
+	return xac_esp_is_ours(x) && xac_encap_type(x) == encap_type &&
 	       x->km.state == XFRM_STATE_VALID;
+}
+
+/**
+ * xac_esp_gro_take - take a packet out of GRO
+ * @fam: outer family
+ * @skb: the packet, its GRO offset at the ESP header
+ * @x: the SA, referenced; is taken as well, whatever happens. NULL: a device
+ * has decrypted, and the packet has its SA
+ * @encap_type: UDP_ENCAP_ESPINUDP, or 0
+ *
+ * Context: softirq, RCU.
+ * Return: true; false if there is no memory, with the packet as it was.
+ */
+bool xac_esp_gro_take(const struct xac_esp_family *fam, struct sk_buff *skb,
+		      struct xfrm_state *x, int encap_type)
+{
+	unsigned int offset = skb_gro_offset(skb);
+	struct xfrm_offload *xo;
+	unsigned int nexthdr;
+	__be32 spi, seq;
+	int err;
+
+	if (!pskb_may_pull(skb, offset + sizeof(struct ip_esp_hdr)))
+		goto put;
+	skb_set_network_header(skb, xac_gro_network_offset(skb));
+	nexthdr = fam->nexthdr_offset(skb, offset, encap_type ? IPPROTO_UDP :
+								IPPROTO_ESP);
+	if (!nexthdr)
+		goto put;
+	if (x) {
+		xo = xac_gro_claim(skb, x);
+		if (!xo)
+			return false;
+	} else {
+		x = xfrm_input_state(skb);
+		xo = xfrm_offload(skb);
+	}
+
+	/* This is where the GRO state ends: both lie in skb->cb. */
+	__skb_pull(skb, offset);
+	skb_reset_transport_header(skb);
+	spi = ip_esp_hdr(skb)->spi;
+	seq = ip_esp_hdr(skb)->seq_no;
+	xo->flags |= XFRM_GRO;
+	if (fam->family == AF_INET6)
+		IP6CB(skb)->nhoff = nexthdr;
+	XFRM_TUNNEL_SKB_CB(skb)->tunnel.ip4 = NULL;
+	XFRM_SPI_SKB_CB(skb)->family = fam->family;
+	XFRM_SPI_SKB_CB(skb)->daddroff = fam->daddr_offset;
+	XFRM_SPI_SKB_CB(skb)->seq = seq;
+
+	if (xo->flags & CRYPTO_DONE || !xac_gro_opens(x, encap_type)) {
+		xfrm_input(skb, IPPROTO_ESP, spi, encap_type);
+		return true;
+	}
+	err = xac_esp_open(x, skb, seq);
+	if (err != -EINPROGRESS)
+		xac_esp_opened(x, skb, err);
+
+	return true;
+
+put:
+	if (x)
+		xfrm_state_put(x);
+
+	return false;
 }
 
 /**
@@ -96,72 +187,31 @@ static bool xac_gro_opens(const struct xfrm_state *x)
  * A packet without an SA, or within another SA's tunnel, goes the kernel's
  * own way, which counts it.
  *
- * Context: softirq.
+ * Context: softirq, RCU.
  * Return: ERR_PTR(-EINPROGRESS) if the packet has been taken, else NULL.
  */
 struct sk_buff *xac_esp_gro_receive(const struct xac_esp_family *fam,
 				    struct sk_buff *skb)
 {
+	const struct xfrm_offload *xo = xfrm_offload(skb);
 	unsigned int offset = skb_gro_offset(skb);
-	struct xfrm_offload *xo = xfrm_offload(skb);
+	/* Newer kernels call this for ESP in UDP, if the socket wants GRO. */
+	int encap_type = NAPI_GRO_CB(skb)->proto == IPPROTO_UDP ?
+			 UDP_ENCAP_ESPINUDP : 0;
 	const struct ip_esp_hdr *esph;
-	struct xfrm_state *x;
-	unsigned int nexthdr;
-	__be32 spi, seq;
-	int err;
+	struct xfrm_state *x = NULL;
 
 	esph = skb_gro_header(skb, offset + sizeof(*esph), offset);
 	if (!esph)
 		goto refuse;
-	spi = esph->spi;
-	seq = esph->seq_no;
-
-	if (xo && xo->flags & CRYPTO_DONE) {
-		x = xfrm_input_state(skb);
-		if (!pskb_pull(skb, offset))
-			goto refuse;
-	} else {
-		if (skb_sec_path(skb))
-			goto refuse;
-		x = xac_gro_state(fam, skb, spi);
+	if (!xo || !(xo->flags & CRYPTO_DONE)) {
+		x = xac_esp_gro_state(fam, skb, esph->spi);
 		if (!x)
 			goto refuse;
-		if (!pskb_pull(skb, offset)) {
-			xfrm_state_put(x);
-			goto refuse;
-		}
-		xo = xac_gro_claim(skb, x);
-		if (!xo)
-			goto push;
 	}
+	if (xac_esp_gro_take(fam, skb, x, encap_type))
+		return ERR_PTR(-EINPROGRESS);
 
-	nexthdr = fam->nexthdr_offset(skb, offset);
-	if (!nexthdr) {
-		secpath_reset(skb);
-		goto push;
-	}
-
-	/* This is where the GRO state ends: both lie in skb->cb. */
-	xo->flags |= XFRM_GRO;
-	if (fam->family == AF_INET6)
-		IP6CB(skb)->nhoff = nexthdr;
-	XFRM_TUNNEL_SKB_CB(skb)->tunnel.ip4 = NULL;
-	XFRM_SPI_SKB_CB(skb)->family = fam->family;
-	XFRM_SPI_SKB_CB(skb)->daddroff = fam->daddr_offset;
-	XFRM_SPI_SKB_CB(skb)->seq = seq;
-
-	if (xo->flags & CRYPTO_DONE || !xac_gro_opens(x)) {
-		xfrm_input(skb, IPPROTO_ESP, spi, 0);
-	} else {
-		err = xac_esp_open(x, skb, seq);
-		if (err != -EINPROGRESS)
-			xac_esp_opened(x, skb, err);
-	}
-
-	return ERR_PTR(-EINPROGRESS);
-
-push:
-	skb_push(skb, offset);
 refuse:
 	NAPI_GRO_CB(skb)->same_flow = 0;
 	NAPI_GRO_CB(skb)->flush = 1;

@@ -105,9 +105,13 @@ int xac_esp_register(void)
 		goto del_ipv4;
 	}
 
-	err = xfrm_register_type_offload(&xac_esp_type_ipv4, AF_INET);
+	err = xac_natt_register();
 	if (err)
 		goto del_ipv6;
+
+	err = xfrm_register_type_offload(&xac_esp_type_ipv4, AF_INET);
+	if (err)
+		goto unregister_natt;
 	err = xfrm_register_type_offload(&xac_esp_type_ipv6, AF_INET6);
 	if (err)
 		goto unregister_ipv4;
@@ -117,6 +121,8 @@ int xac_esp_register(void)
 
 unregister_ipv4:
 	xfrm_unregister_type_offload(&xac_esp_type_ipv4, AF_INET);
+unregister_natt:
+	xac_natt_unregister();
 del_ipv6:
 	inet6_del_offload(&xac_esp6_offload, IPPROTO_ESP);
 del_ipv4:
@@ -139,6 +145,7 @@ void xac_esp_unregister(void)
 
 	xfrm_unregister_type_offload(&xac_esp_type_ipv6, AF_INET6);
 	xfrm_unregister_type_offload(&xac_esp_type_ipv4, AF_INET);
+	xac_natt_unregister();
 	inet6_del_offload(&xac_esp6_offload, IPPROTO_ESP);
 	inet_del_offload(&xac_esp4_offload, IPPROTO_ESP);
 	xac_requests_free();

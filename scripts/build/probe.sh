@@ -135,6 +135,15 @@ struct xfrm_state *xac_probe(struct net *net, xfrm_address_t *daddr)
 }
 C
 
+probe GRO_NETWORK_OFFSET <<'C'
+#include <net/gro.h>
+int xac_probe(const struct sk_buff *skb);
+int xac_probe(const struct sk_buff *skb)
+{
+	return skb_gro_receive_network_offset(skb);
+}
+C
+
 probe STATE_DIR <<'C'
 #include <net/xfrm.h>
 int xac_probe(struct xfrm_state *x);
