@@ -34,8 +34,8 @@
  * is at that header
  * @payload_proto: type of what an SA in transport mode protects
  * @total_len: of the packet, as its IP header says
- * @nexthdr_offset: where the outer header names a protocol, given the length
- * of all outer headers; 0 if it does not
+ * @nexthdr_offset: where the outer headers name a protocol, given the length
+ * of all of them; 0 if they do not. NULL: where there is only one such place
  * @nat_source: the peer's address as seen now
  */
 struct xac_esp_family {
@@ -90,6 +90,10 @@ bool xac_esp_in_hardware(const struct xfrm_state *x,
 			 netdev_features_t features);
 bool xac_esp_is_ours(const struct xfrm_state *x);
 extern const struct xfrm_type_offload xac_esp_type_ipv4, xac_esp_type_ipv6;
+
+/* show.c */
+int xac_esp_show_register(void);
+void xac_esp_show_unregister(void);
 
 /* hooks.c */
 int xac_esp_register(void);

@@ -54,12 +54,6 @@ static unsigned int xac_ipv6_total_len(const void *iph)
 	       ntohs(((const struct ipv6hdr *)iph)->payload_len);
 }
 
-static unsigned int xac_ipv4_nexthdr_offset(const struct sk_buff *skb,
-					    unsigned int headers, u8 proto)
-{
-	return offsetof(struct iphdr, protocol);
-}
-
 static unsigned int xac_ipv6_nexthdr_offset(const struct sk_buff *skb,
 					    unsigned int headers, u8 proto)
 {
@@ -102,7 +96,6 @@ const struct xac_esp_family xac_esp_ipv4 = {
 	.set_length	= xac_ipv4_set_length,
 	.payload_proto	= xac_ipv4_payload_proto,
 	.total_len	= xac_ipv4_total_len,
-	.nexthdr_offset	= xac_ipv4_nexthdr_offset,
 	.nat_source	= xac_ipv4_nat_source,
 };
 

@@ -127,19 +127,21 @@ static bool xac_gro_opens(const struct xfrm_state *x, int encap_type)
 bool xac_esp_gro_take(const struct xac_esp_family *fam, struct sk_buff *skb,
 		      struct xfrm_state *x, int encap_type)
 {
-	unsigned int offset = skb_gro_offset(skb);
+	unsigned int offset = skb_gro_offset(skb), nexthdr = 0;
 	struct xfrm_offload *xo;
-	unsigned int nexthdr;
 	__be32 spi, seq;
 	int err;
 
 	if (!pskb_may_pull(skb, offset + sizeof(struct ip_esp_hdr)))
 		goto put;
 	skb_set_network_header(skb, xac_gro_network_offset(skb));
-	nexthdr = fam->nexthdr_offset(skb, offset, encap_type ? IPPROTO_UDP :
-								IPPROTO_ESP);
-	if (!nexthdr)
-		goto put;
+	if (fam->nexthdr_offset) {
+		nexthdr = fam->nexthdr_offset(skb, offset,
+					      encap_type ? IPPROTO_UDP :
+							   IPPROTO_ESP);
+		if (!nexthdr)
+			goto put;
+	}
 	if (x) {
 		xo = xac_gro_claim(skb, x);
 		if (!xo)
@@ -155,7 +157,7 @@ bool xac_esp_gro_take(const struct xac_esp_family *fam, struct sk_buff *skb,
 	spi = ip_esp_hdr(skb)->spi;
 	seq = ip_esp_hdr(skb)->seq_no;
 	xo->flags |= XFRM_GRO;
-	if (fam->family == AF_INET6)
+	if (nexthdr)
 		IP6CB(skb)->nhoff = nexthdr;
 	XFRM_TUNNEL_SKB_CB(skb)->tunnel.ip4 = NULL;
 	XFRM_SPI_SKB_CB(skb)->family = fam->family;

@@ -98,8 +98,14 @@ int xac_esp_register(void)
 	if (err)
 		return err;
 
-	if (inet_add_offload(&xac_esp4_offload, IPPROTO_ESP))
-		return -EBUSY;
+	err = xac_esp_show_register();
+	if (err)
+		return err;
+
+	if (inet_add_offload(&xac_esp4_offload, IPPROTO_ESP)) {
+		err = -EBUSY;
+		goto unregister_show;
+	}
 	if (inet6_add_offload(&xac_esp6_offload, IPPROTO_ESP)) {
 		err = -EBUSY;
 		goto del_ipv4;
@@ -129,6 +135,8 @@ del_ipv4:
 	inet_del_offload(&xac_esp4_offload, IPPROTO_ESP);
 	/* What came in meanwhile has used requests. */
 	xac_requests_free();
+unregister_show:
+	xac_esp_show_unregister();
 
 	return err;
 }
@@ -149,4 +157,5 @@ void xac_esp_unregister(void)
 	inet6_del_offload(&xac_esp6_offload, IPPROTO_ESP);
 	inet_del_offload(&xac_esp4_offload, IPPROTO_ESP);
 	xac_requests_free();
+	xac_esp_show_unregister();
 }

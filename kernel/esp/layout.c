@@ -38,26 +38,28 @@ int xac_esp_strip(struct sk_buff *skb, struct crypto_aead *aead)
 {
 	unsigned int header = xac_esp_header_len(aead);
 	unsigned int icv_len = crypto_aead_authsize(aead);
-	u8 end[2];
+	u8 padding, proto;
+	u8 buf[2], *end;
 	int err;
 
 	/* A payload of no bytes is no IP packet, whatever it claims to be. */
-	if (skb->len <= header + icv_len + sizeof(end))
+	if (skb->len <= header + icv_len + sizeof(buf))
 		return -EINVAL;
-	err = skb_copy_bits(skb, skb->len - icv_len - sizeof(end), end,
-			    sizeof(end));
-	if (err)
-		return -EINVAL;
-
-	/* The length of the padding, and then the type. */
-	if (end[1] == IPPROTO_NONE ||
-	    skb->len <= header + icv_len + sizeof(end) + end[0])
+	end = skb_header_pointer(skb, skb->len - icv_len - sizeof(buf),
+				 sizeof(buf), buf);
+	if (!end)
 		return -EINVAL;
 
-	err = pskb_trim_rcsum(skb, skb->len - icv_len - sizeof(end) - end[0]);
+	padding = end[0];
+	proto = end[1];
+	if (proto == IPPROTO_NONE ||
+	    skb->len <= header + icv_len + sizeof(buf) + padding)
+		return -EINVAL;
+
+	err = pskb_trim_rcsum(skb, skb->len - icv_len - sizeof(buf) - padding);
 	if (err)
 		return err;
 	skb_pull_rcsum(skb, header);
 
-	return end[1];
+	return proto;
 }

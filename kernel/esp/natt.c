@@ -82,8 +82,11 @@ static struct sk_buff *xac_natt_receive(const struct xac_natt_hook *hook,
 	const struct udphdr *udph;
 	struct xfrm_state *x;
 
-	/* Nobody pays for this who has no SA. */
-	if (!READ_ONCE(net->xfrm.state_num))
+	/*
+	 * Nobody pays for this who has no SA; and what an SA has carried goes
+	 * no further here.
+	 */
+	if (!READ_ONCE(net->xfrm.state_num) || skb_sec_path(skb))
 		goto kernel;
 
 	udph = skb_gro_header(skb, offset + sizeof(*udph) +

@@ -23,6 +23,10 @@ INTERFACES = ("xfrm_interface", "xfrm_accel")
 CORE = re.compile(r"_*xfrm|decode_session[46]|policy_hash_|secpath_set|selector_cmp|validate_xmit_xfrm"
                   r"|(ip|ipip|ipip6)_ecn_decapsulate|make_blackhole|xdst_queue_output|skb_dst_pop")
 
+# The ESP engine of xfrm_accel, which the in-tree modules of the interface have not.
+ENGINE = re.compile(r"xac_(esp|gro|gso|natt|request|sealed|opened|encap_type"
+                    r"|ipv[46]_(set_length|payload_proto|total_len|nexthdr_offset|nat_source))")
+
 # Makes and frees bundles.
 ALLOC = {"dst_alloc", "dst_init", "dst_release", "dst_release_immediate", "dst_destroy", "dst_destroy_rcu"}
 
@@ -49,13 +53,19 @@ def evidence(system, row):
         elif system != "in-tree-policy":
             yield "xfrm_interface", "xfrmi_xmit", 1
         yield KERNEL, "xfrm_output", 1
-        yield f"esp{family}_offload", "esp_xmit" if family == 4 else "esp6_xmit", 1
+        if system == "xfrm_accel":
+            yield "xfrm_accel", "xac_esp_xmit", 1
+        else:
+            yield f"esp{family}_offload", "esp_xmit" if family == 4 else "esp6_xmit", 1
     if decap:
         if system == "xfrm_accel":
             yield "xfrm_accel", "xac_receive_cb", 1
         elif system != "in-tree-policy":
             yield "xfrm_interface", "xfrmi_rcv_cb", 1
-        yield f"esp{family}_offload", f"esp{family}_gro_receive", 1
+        if system == "xfrm_accel":
+            yield "xfrm_accel", "xac_esp_gro_take", 1
+        else:
+            yield f"esp{family}_offload", f"esp{family}_gro_receive", 1
         yield KERNEL, "xfrm_input", 1
     for module in CIPHER_MODULES.get(row["cipher"], []):
         yield module, None, None
@@ -65,7 +75,9 @@ def evidence(system, row):
 
 def allowed_modules(system):
     """Of those that could stand in for one another."""
-    return {"in-tree": {"xfrm_interface"}, "pcrypt": {"xfrm_interface", "pcrypt"},
+    offload = {"esp4_offload", "esp6_offload"}
+    return {"in-tree": {"xfrm_interface"} | offload, "in-tree-policy": offload,
+            "pcrypt": {"xfrm_interface", "pcrypt"} | offload,
             "xfrm_accel": {"xfrm_accel"}, "wireguard": {"wireguard"}}.get(system, set())
 
 
@@ -82,14 +94,20 @@ def faults(system, row, interval):
             yield f"{module}:{name} was called {calls} times for {packets} packets"
     if system in ("in-tree", "xfrm_accel", "pcrypt") and not interval.stretch:
         yield "the interface was not seen between its ends"
-    for module in {"xfrm_interface", "xfrm_accel", "wireguard", "pcrypt"} - allowed_modules(system):
+    for module in {"xfrm_interface", "xfrm_accel", "wireguard", "pcrypt", "esp4_offload", "esp6_offload"} - allowed_modules(system):
         if interval.of_module(module):
             yield f"module {module} was used"
 
 
+def is_interface(function):
+    """Of the module with the interface, but not of the ESP engine in the same module."""
+    module, name = function
+    return module in INTERFACES and not ENGINE.match(name)
+
+
 def is_ours(function):
     module, name = function
-    return module in INTERFACES or (module == KERNEL and CORE.match(name) is not None)
+    return is_interface(function) or (module == KERNEL and CORE.match(name) is not None)
 
 
 def lookup_cost(interval):
