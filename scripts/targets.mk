@@ -2,7 +2,7 @@
 #
 # Targets that run something: tests, labs, the demonstration.
 
-.PHONY: lint kunit check check-fast check-kernels check-in-tree check-defects lab-clean
+.PHONY: lint kunit check check-fast check-sanitize check-kernels check-in-tree check-defects lab-clean
 
 lint:
 	@scripts/build/lint.sh
@@ -15,6 +15,9 @@ check:
 
 check-fast:
 	@scripts/test/check.sh fast
+
+check-sanitize:
+	@scripts/test/check.sh sanitize
 
 check-kernels:
 	@FULL=1 scripts/test/check.sh guest kernels

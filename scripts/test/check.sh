@@ -5,7 +5,8 @@
 #
 #   lint      compilers' warnings, sparse, checkpatch, kernel-doc, shellcheck
 #   kunit     KUnit suites in UML, plain and with sanitizers
-#   debug     guest tests in UML with sanitizers
+#   debug     two guest tests in UML with sanitizers: links and namespaces, late completions
+#   sanitize  all guest tests that suit UML with sanitizers: half an hour
 #   bare      guest tests in UML without the in-tree interface
 #   guest     guest tests on Debian's stock 6.1 kernel in QEMU
 #   kernels   guest tests on the stock 6.12 and 7.3 kernels
@@ -16,8 +17,10 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-# What the sanitizers are to see: every path of the module, at bearable speed.
-debug_tests=(link netlink netns receive pmtu counters external acquire async)
+# What the sanitizers are to see. The unit tests take them along every path; these two add
+# what lives and dies there.
+debug_tests=(link async)
+sanitize_tests=(netlink link netns receive pmtu counters external acquire async esp esp_gso natt_gro)
 fast_tests=(link receive)
 
 passed=0 failed=0 skipped=0
@@ -60,6 +63,10 @@ run_stage() {
 	debug)
 		mapfile -t tests < <(existing "${debug_tests[@]}")
 		stage debug scripts/test/run-guest.sh -l uml-debug "${tests[@]}"
+		;;
+	sanitize)
+		mapfile -t tests < <(existing "${sanitize_tests[@]}")
+		stage sanitize scripts/test/run-guest.sh -l uml-debug "${tests[@]}"
 		;;
 	bare) stage bare scripts/test/run-guest.sh -l uml-bare link receive ;;
 	guest) stage guest scripts/test/run-guest.sh -k 6.1 ;;
