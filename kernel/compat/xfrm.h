@@ -59,6 +59,21 @@ xac_policy_acquires_per_cpu(const struct xfrm_policy *policy)
 }
 
 /**
+ * xac_state_is_tunnel - does the SA wrap whole IP packets?
+ * @x: the SA
+ *
+ * BEET does not: it leaves the inner IP header out.
+ */
+static inline bool xac_state_is_tunnel(const struct xfrm_state *x)
+{
+#ifdef XFRM_MODE_IPTFS
+	if (x->props.mode == XFRM_MODE_IPTFS)
+		return true;
+#endif
+	return x->props.mode == XFRM_MODE_TUNNEL;
+}
+
+/**
  * xac_input_state_lookup - the SA of a received ESP packet
  * @net: namespace of the device it came in by
  * @mark: of the packet

@@ -10,13 +10,6 @@
 #include "compat/xfrm.h"
 #include "esp/esp.h"
 
-/* Does the packet end where its IP header says? Padding of Ethernet may follow. */
-static bool xac_gro_ends(const struct xac_esp_family *fam,
-			 const struct sk_buff *skb, const void *iph)
-{
-	return xac_gro_network_offset(skb) + fam->total_len(iph) == skb->len;
-}
-
 /**
  * xac_esp_gro_state - the SA of a packet in GRO
  * @fam: outer family
@@ -24,8 +17,8 @@ static bool xac_gro_ends(const struct xac_esp_family *fam,
  * @spi: of its ESP header
  *
  * Context: softirq, RCU.
- * Return: the SA, referenced; NULL if there is none, or if the packet is not
- * for GRO to take.
+ * Return: the SA, referenced; NULL if there is none, or if the packet comes
+ * out of another SA.
  */
 struct xfrm_state *xac_esp_gro_state(const struct xac_esp_family *fam,
 				     struct sk_buff *skb, __be32 spi)
@@ -33,7 +26,7 @@ struct xfrm_state *xac_esp_gro_state(const struct xac_esp_family *fam,
 	const void *iph = skb_gro_network_header(skb);
 	struct xfrm_state *x;
 
-	if (skb_sec_path(skb) || !xac_gro_ends(fam, skb, iph))
+	if (skb_sec_path(skb))
 		return NULL;
 	x = xac_input_state_lookup(dev_net(skb->dev), skb->mark,
 				   iph + fam->daddr_offset, spi, fam->family);
@@ -122,7 +115,7 @@ static bool xac_gro_opens(const struct xfrm_state *x, int encap_type)
  * @encap_type: UDP_ENCAP_ESPINUDP, or 0
  *
  * Context: softirq, RCU.
- * Return: true; false if there is no memory, with the packet as it was.
+ * Return: true; false with the packet as it was, for the kernel's own way.
  */
 bool xac_esp_gro_take(const struct xac_esp_family *fam, struct sk_buff *skb,
 		      struct xfrm_state *x, int encap_type)
@@ -135,6 +128,10 @@ bool xac_esp_gro_take(const struct xac_esp_family *fam, struct sk_buff *skb,
 	if (!pskb_may_pull(skb, offset + sizeof(struct ip_esp_hdr)))
 		goto put;
 	skb_set_network_header(skb, xac_gro_network_offset(skb));
+	/* Padding of Ethernet may follow the packet: the IP layer cuts it off. */
+	if (skb_network_offset(skb) +
+	    fam->total_len(skb_network_header(skb)) != skb->len)
+		goto put;
 	if (fam->nexthdr_offset) {
 		nexthdr = fam->nexthdr_offset(skb, offset,
 					      encap_type ? IPPROTO_UDP :

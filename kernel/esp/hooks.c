@@ -102,14 +102,11 @@ int xac_esp_register(void)
 	if (err)
 		return err;
 
-	if (inet_add_offload(&xac_esp4_offload, IPPROTO_ESP)) {
-		err = -EBUSY;
+	err = -EBUSY;
+	if (inet_add_offload(&xac_esp4_offload, IPPROTO_ESP))
 		goto unregister_show;
-	}
-	if (inet6_add_offload(&xac_esp6_offload, IPPROTO_ESP)) {
-		err = -EBUSY;
+	if (inet6_add_offload(&xac_esp6_offload, IPPROTO_ESP))
 		goto del_ipv4;
-	}
 
 	err = xac_natt_register();
 	if (err)
@@ -137,6 +134,7 @@ del_ipv4:
 	xac_requests_free();
 unregister_show:
 	xac_esp_show_unregister();
+	pr_err("not loaded: ESP's GRO and GSO cannot be taken (%d)\n", err);
 
 	return err;
 }

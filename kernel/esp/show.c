@@ -34,10 +34,6 @@ const char *xac_esp_why_not(const struct xfrm_state *x, bool send)
 		return "in TCP, or with a marker that is obsolete";
 	if (x->encap && send)
 		return "in UDP";
-	if (x->props.mode != XFRM_MODE_TUNNEL &&
-	    x->props.mode != XFRM_MODE_TRANSPORT &&
-	    x->props.mode != XFRM_MODE_BEET)
-		return "its mode";
 
 	return NULL;
 }

@@ -10,6 +10,7 @@
 #include <net/ip.h>
 #include <net/ipv6.h>
 
+#include "compat/xfrm.h"
 #include "esp/esp.h"
 #include "esp/layout.h"
 
@@ -206,8 +207,8 @@ static int xac_esp_input_tail(struct xfrm_state *x, struct sk_buff *skb)
 	if (x->encap && x->props.mode == XFRM_MODE_TRANSPORT)
 		skb->ip_summed = CHECKSUM_UNNECESSARY;
 
-	/* In transport mode the core moves the outer headers to the payload. */
-	if (x->props.mode == XFRM_MODE_TUNNEL)
+	/* In other modes the core moves the outer headers to the payload. */
+	if (xac_state_is_tunnel(x))
 		skb_reset_transport_header(skb);
 	else
 		skb_set_transport_header(skb, -(int)headers);
