@@ -3,6 +3,9 @@
  * What most suites start from: one interface over one lower device, and its
  * counters.
  */
+#include <linux/workqueue.h>
+#include <net/udp.h>
+
 #include "kunit/fixture.h"
 
 #define XK_ADDR6(subnet, host) { { {					\
@@ -258,4 +261,30 @@ void xk_transmit(struct sk_buff *skb, struct net_device *dev,
 		xk_stats(dev, after);
 	rcu_read_unlock();
 	local_bh_enable();
+}
+
+/**
+ * xk_settle - wait until everything that was handed on has arrived
+ *
+ * Softirqs and work are done, and what RCU frees is freed; that may leave
+ * more to be freed, such as the route of a bundle.
+ */
+void xk_settle(void)
+{
+	flush_scheduled_work();
+	local_bh_disable();
+	local_bh_enable();
+	synchronize_net();
+	rcu_barrier();
+	rcu_barrier();
+}
+
+/**
+ * xk_arrived - datagrams that came through to UDP and found nobody there
+ * @net: namespace
+ */
+unsigned long xk_arrived(struct net *net)
+{
+	return snmp_fold_field(net->mib.udp_statistics, UDP_MIB_NOPORTS) +
+	       snmp_fold_field(net->mib.udp_stats_in6, UDP_MIB_NOPORTS);
 }

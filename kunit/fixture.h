@@ -95,6 +95,36 @@ int xk_move(struct net_device *dev, struct net *net);
 void xk_unregister(struct net_device *dev);
 struct net *xk_other_net(void);
 
+/* fixture_keys.c */
+
+/**
+ * struct xk_cipher - how an SA encrypts and authenticates
+ * @name: for messages
+ * @aead: does both, or NULL
+ * @encr: encrypts, or NULL
+ * @auth: authenticates, or NULL
+ * @geniv: makes the IV, or NULL
+ * @key_len: bytes of key, with the salt
+ * @auth_key_len: bytes of key of the authentication
+ * @icv_len: bytes of the ICV
+ */
+struct xk_cipher {
+	const char *name;
+	const char *aead;
+	const char *encr;
+	const char *auth;
+	const char *geniv;
+	u8 key_len;
+	u8 auth_key_len;
+	u8 icv_len;
+};
+
+struct xk_sa;
+
+extern const struct xk_cipher xk_gcm, xk_chacha, xk_cbc_hmac, xk_cbc,
+			      xk_null_hmac, xk_plain;
+int xk_sa_keys(struct xfrm_state *x, const struct xk_sa *sa);
+
 /* fixture_xfrm.c */
 
 /**
@@ -106,6 +136,10 @@ struct net *xk_other_net(void);
  * @if_id: if_id
  * @daddr: destination instead of B's address; IPv4, host byte order
  * @one_family: the selector is for the outer family, not for any
+ * @selects: family of the selector instead, or 0
+ * @cipher: instead of AES-GCM
+ * @key: its key, and behind it that of the authentication; or NULL: zeroes
+ * @esn: extended sequence numbers, a window of 32 packets
  */
 struct xk_sa {
 	unsigned short family;
@@ -115,6 +149,10 @@ struct xk_sa {
 	u32 if_id;
 	u32 daddr;
 	bool one_family;
+	unsigned short selects;
+	const struct xk_cipher *cipher;
+	const u8 *key;
+	bool esn;
 };
 
 struct xfrm_state *xk_sa_make(struct net *net, const struct xk_sa *sa);
@@ -204,6 +242,8 @@ void xk_stats(struct net_device *dev, struct xk_stats *stats);
 int xk_only_drop(const struct xk_stats *before, const struct xk_stats *after);
 void xk_transmit(struct sk_buff *skb, struct net_device *dev,
 		 struct xk_stats *before, struct xk_stats *after);
+void xk_settle(void);
+unsigned long xk_arrived(struct net *net);
 
 /* --- failing allocations: needs CONFIG_FAULT_INJECTION --- */
 
@@ -228,6 +268,10 @@ void xk_transmit(struct sk_buff *skb, struct net_device *dev,
 /* --- the suites --- */
 
 extern struct kunit_suite xac_cache_suite;
+extern struct kunit_suite xac_esp_suite;
+extern struct kunit_suite xac_esp_cipher_suite;
+extern struct kunit_suite xac_esp_gro_suite;
+extern struct kunit_suite xac_esp_gso_suite;
 extern struct kunit_suite xac_table_suite;
 extern struct kunit_suite xac_link_suite;
 extern struct kunit_suite xac_transmit_suite;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * SAs and policies for the suites: real ones, of AES-GCM.
+ * SAs and policies for the suites: real ones.
  */
 #include <net/xfrm.h>
 
@@ -20,22 +20,6 @@ static void xk_out_addr(xfrm_address_t *addr, unsigned short family, bool ours)
 		addr->a4 = htonl(ours ? XK_OUT4_A : XK_OUT4_B);
 	else
 		addr->in6 = ours ? xk_out6_a : xk_out6_b;
-}
-
-static struct xfrm_algo_aead *xk_aead(void)
-{
-	static const char name[] = "rfc4106(gcm(aes))";
-	struct xfrm_algo_aead *aead;
-
-	/* 16 bytes of key, 4 of salt; all zero will do. */
-	aead = kzalloc(sizeof(*aead) + 20, GFP_KERNEL);
-	if (aead) {
-		strscpy(aead->alg_name, name, sizeof(aead->alg_name));
-		aead->alg_key_len = 160;
-		aead->alg_icv_len = 128;
-	}
-
-	return aead;
 }
 
 /**
@@ -66,14 +50,14 @@ struct xfrm_state *xk_sa_make(struct net *net, const struct xk_sa *sa)
 	x->lft.hard_byte_limit = XFRM_INF;
 	x->lft.soft_packet_limit = XFRM_INF;
 	x->lft.hard_packet_limit = XFRM_INF;
-	if (sa->one_family || sa->mode != XFRM_MODE_TUNNEL)
+	if (sa->selects)
+		x->sel.family = sa->selects;
+	else if (sa->one_family || sa->mode != XFRM_MODE_TUNNEL)
 		x->sel.family = sa->family;
 	else
 		x->props.flags |= XFRM_STATE_AF_UNSPEC;
 
-	x->geniv = "seqiv";
-	x->aead = xk_aead();
-	if (!x->aead || xfrm_init_state(x)) {
+	if (xk_sa_keys(x, sa) || xfrm_init_state(x)) {
 		xk_sa_free(x);
 		return NULL;
 	}

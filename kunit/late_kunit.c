@@ -12,7 +12,6 @@
 #include <net/ip6_checksum.h>
 #include <net/ip6_route.h>
 #include <net/route.h>
-#include <net/udp.h>
 
 #include "compat/kunit.h"
 #include "iface/handlers.h"
@@ -299,13 +298,6 @@ static bool receive_one(struct xk_world *w, const struct xk_sa *sa)
 	return !err;
 }
 
-/* Datagrams that came through to UDP and found nobody there. */
-static unsigned long arrived(struct net *net)
-{
-	return snmp_fold_field(net->mib.udp_statistics, UDP_MIB_NOPORTS) +
-	       snmp_fold_field(net->mib.udp_stats_in6, UDP_MIB_NOPORTS);
-}
-
 static void resume_one(struct xfrm_state *x)
 {
 	struct sk_buff *skb = parked;
@@ -318,20 +310,6 @@ static void resume_one(struct xfrm_state *x)
 	cut_esp(skb, transport);
 	xfrm_input_resume(skb, transport ? IPPROTO_UDP : IPPROTO_IPIP);
 	local_bh_enable();
-}
-
-/*
- * Everything that was handed on has arrived: softirqs and work are done. What
- * RCU frees may leave more to be freed, such as the route of a bundle.
- */
-static void settle(void)
-{
-	flush_scheduled_work();
-	local_bh_disable();
-	local_bh_enable();
-	synchronize_net();
-	rcu_barrier();
-	rcu_barrier();
 }
 
 /*
@@ -360,13 +338,13 @@ static void expect_references_kept(struct kunit *test, const struct xk_sa *sa)
 	x->data = &cipher->aead;
 
 	/* The first packets fill caches, which hold references. */
-	udp = arrived(w->net);
+	udp = xk_arrived(w->net);
 	park = false;
 	for (i = 0; i < 3; i++)
 		KUNIT_EXPECT_TRUE(test, receive_one(w, sa));
 	KUNIT_EXPECT_TRUE(test, in_handler);
-	settle();
-	KUNIT_EXPECT_EQ(test, arrived(w->net), udp + 3);
+	xk_settle();
+	KUNIT_EXPECT_EQ(test, xk_arrived(w->net), udp + 3);
 
 	lower = netdev_refcnt_read(w->lower);
 	dev = netdev_refcnt_read(w->dev);
@@ -378,12 +356,12 @@ static void expect_references_kept(struct kunit *test, const struct xk_sa *sa)
 		KUNIT_EXPECT_NOT_NULL(test, parked);
 		KUNIT_EXPECT_EQ(test, netdev_refcnt_read(w->lower), lower + 1);
 		resume_one(x);
-		settle();
+		xk_settle();
 	}
 	park = false;
 
 	xk_stats(w->dev, &after);
-	KUNIT_EXPECT_EQ(test, arrived(w->net), udp + 8);
+	KUNIT_EXPECT_EQ(test, xk_arrived(w->net), udp + 8);
 	KUNIT_EXPECT_EQ(test, xk_ended(), 5);
 	/* The answers to the datagrams have no SA to go out with. */
 	for (i = XFRM_ACCEL_DROP_RX_ERROR; i <= XFRM_ACCEL_DROP_RX_NOMEM; i++)

@@ -12,6 +12,10 @@
 static struct kunit_suite *xac_suites[] = {
 	&xac_cache_suite,
 	&xac_counters_suite,
+	&xac_esp_suite,
+	&xac_esp_cipher_suite,
+	&xac_esp_gro_suite,
+	&xac_esp_gso_suite,
 	&xac_fuzz_suite,
 	&xac_icmp_suite,
 	&xac_late_suite,

@@ -1,0 +1,507 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * ESP in GSO: trains are cut into segments that can be encrypted without
+ * anything going wrong any more, and each gets a number of its own.
+ */
+#include <linux/tcp.h>
+#include <linux/udp.h>
+#include <net/esp.h>
+#include <net/ip.h>
+#include <net/ip6_checksum.h>
+#include <net/ipv6.h>
+
+#include "compat/gso.h"
+#include "compat/kunit.h"
+#include "esp/layout.h"
+#include "kunit/fixture_esp.h"
+
+#define PAYLOAD	4500
+#define SIZE	1000
+
+static const struct xk_train train4 = {
+	.family = AF_INET,
+	.proto = IPPROTO_TCP,
+	.payload = PAYLOAD,
+	.size = SIZE,
+};
+
+static unsigned int segments_of(const struct xk_train *t)
+{
+	return DIV_ROUND_UP(t->payload, t->size);
+}
+
+static struct xfrm_state *sa_out(struct xk_world *w, unsigned short outer,
+				 unsigned short inner, u8 mode, bool esn)
+{
+	const struct xk_sa sa = {
+		.family = outer,
+		.mode = mode,
+		.spi = XK_SPI_OUT,
+		.esn = esn,
+		.selects = mode == XFRM_MODE_BEET ? inner : 0,
+	};
+
+	return xk_sa_make(w->net, &sa);
+}
+
+/* A train that is on its way to the device; it has been watched. */
+static struct sk_buff *under_way(struct xk_world *w, struct xfrm_state *x,
+				 const struct xk_train *t)
+{
+	struct sk_buff *train = xk_train(t);
+
+	if (!train)
+		return NULL;
+	xk_watch(train);
+
+	return xk_output(w, x, train);
+}
+
+/* --- what a segment is like --- */
+
+static bool owned(const struct sk_buff *skb, struct xfrm_state *x)
+{
+	unsigned int esp = skb->len - skb_transport_offset(skb) -
+			   xac_esp_header_len(x->data);
+
+	return !skb_is_nonlinear(skb) && !skb_cloned(skb) &&
+	       !skb_is_gso(skb) && skb->ip_summed == CHECKSUM_NONE &&
+	       skb_tailroom(skb) >= xac_esp_trailer_len(x->data, esp);
+}
+
+static bool checksum_good(const struct sk_buff *skb, unsigned int offset,
+			  const struct xk_train *t)
+{
+	unsigned int len = skb->len - offset;
+	__wsum sum = skb_checksum(skb, offset, len, 0);
+
+	if (t->family == AF_INET)
+		return !csum_tcpudp_magic(htonl(XK_IN4_A), htonl(XK_IN4_B),
+					  len, t->proto, sum);
+
+	return !csum_ipv6_magic(&xk_in6_a, &xk_in6_b, len, t->proto, sum);
+}
+
+static bool inner_length_good(const struct sk_buff *skb,
+			      const struct xk_train *t)
+{
+	if (t->family == AF_INET)
+		return ((struct iphdr *)skb->data)->tot_len == htons(skb->len);
+
+	return ((struct ipv6hdr *)skb->data)->payload_len ==
+	       htons(skb->len - sizeof(struct ipv6hdr));
+}
+
+/* The payload of the @nth segment, decrypted, data at the SA's payload. */
+static bool carries(const struct sk_buff *skb, struct xfrm_state *x,
+		    const struct xk_train *t, unsigned int nth)
+{
+	unsigned int l4 = t->proto == IPPROTO_TCP ? sizeof(struct tcphdr) :
+						    sizeof(struct udphdr);
+	unsigned int ip = x->props.mode != XFRM_MODE_TUNNEL ? 0 :
+			  t->family == AF_INET ? sizeof(struct iphdr) :
+						 sizeof(struct ipv6hdr);
+	unsigned int len = min(t->size, t->payload - nth * t->size);
+	u8 *all = kmalloc(t->payload, GFP_KERNEL);
+	bool ok;
+
+	if (!all)
+		return false;
+	xk_fill(all, t->payload);
+	ok = skb->len == ip + l4 + len &&
+	     !memcmp(skb->data + ip + l4, all + nth * t->size, len) &&
+	     checksum_good(skb, ip, t) && (!ip || inner_length_good(skb, t));
+	kfree(all);
+
+	return ok;
+}
+
+/* What is sent has the outer header of a packet of its length. */
+static bool outer_good(const struct sk_buff *skb, const struct xfrm_state *x)
+{
+	const struct iphdr *iph = ip_hdr(skb);
+
+	if (skb->data != skb_network_header(skb))
+		return false;
+	if (x->props.family == AF_INET6)
+		return ipv6_hdr(skb)->nexthdr == IPPROTO_ESP &&
+		       ipv6_hdr(skb)->payload_len ==
+		       htons(skb->len - sizeof(struct ipv6hdr));
+
+	return iph->protocol == IPPROTO_ESP &&
+	       iph->tot_len == htons(skb->len) &&
+	       !ip_fast_csum(iph, iph->ihl);
+}
+
+/* Cuts and sends a train: every segment is what it should be. */
+static void expect_segments(struct kunit *test, struct xfrm_state *x,
+			    const struct xk_train *t, u64 seq)
+{
+	struct xk_world *w = test->priv;
+	struct sk_buff *train = under_way(w, x, t), *segs, *skb, *next;
+	unsigned int n = 0;
+
+	KUNIT_ASSERT_NOT_NULL(test, train);
+	segs = xk_segment(train);
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(segs), 0);
+	if (IS_ERR_OR_NULL(segs)) {
+		kfree_skb(train);
+		return;
+	}
+	consume_skb(train);
+	KUNIT_EXPECT_EQ(test, xk_list_len(segs), segments_of(t));
+	for (skb = segs; skb; skb = skb->next)
+		KUNIT_EXPECT_TRUE(test, owned(skb, x));
+
+	segs = xk_validate(segs);
+	KUNIT_EXPECT_EQ(test, xk_list_len(segs), segments_of(t));
+	skb_list_walk_safe(segs, skb, next) {
+		skb_mark_not_on_list(skb);
+		KUNIT_EXPECT_TRUE(test, outer_good(skb, x));
+		KUNIT_EXPECT_NULL(test, skb_sec_path(skb));
+		KUNIT_EXPECT_EQ(test, ntohl(ip_esp_hdr(skb)->seq_no),
+				lower_32_bits(seq + n));
+		KUNIT_EXPECT_GT_MSG(test,
+				    xk_opened_by_kernel(x, skb, seq + n), 0,
+				    "segment %u", n);
+		KUNIT_EXPECT_TRUE_MSG(test, carries(skb, x, t, n),
+				      "segment %u", n);
+		kfree_skb(skb);
+		n++;
+	}
+}
+
+static const u8 modes[] = {
+	XFRM_MODE_TUNNEL, XFRM_MODE_TRANSPORT, XFRM_MODE_BEET,
+};
+
+static void every_mode_and_family(struct kunit *test)
+{
+	static const unsigned short family[] = { AF_INET, AF_INET6 };
+	struct xk_world *w = test->priv;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(modes) * 8; i++) {
+		unsigned short outer = family[i >> 1 & 1];
+		u8 mode = modes[i / 8];
+		struct xk_train t = train4;
+		struct xfrm_state *x;
+
+		t.family = family[i & 1];
+		t.proto = i & 4 ? IPPROTO_UDP : IPPROTO_TCP;
+		if (mode == XFRM_MODE_TRANSPORT && t.family != outer)
+			continue;
+		x = sa_out(w, outer, t.family, mode, false);
+		KUNIT_ASSERT_NOT_NULL(test, x);
+		expect_segments(test, x, &t, 1);
+		xk_settle();
+		KUNIT_EXPECT_EQ(test, refcount_read(&x->refcnt), 1);
+		xk_sa_free(x);
+	}
+}
+
+/* Payload in pages, or in packets that GRO has put together. */
+static void every_shape(struct kunit *test)
+{
+	static const unsigned int payload[] = { 2 * SIZE, PAYLOAD, 12001 };
+	struct xk_world *w = test->priv;
+	struct xk_train t = train4;
+	unsigned int i, shape;
+
+	for (shape = XK_LINEAR; shape <= XK_LIST; shape++)
+		for (i = 0; i < ARRAY_SIZE(payload); i++) {
+			struct xfrm_state *x;
+
+			x = sa_out(w, AF_INET, AF_INET, XFRM_MODE_TUNNEL, true);
+			KUNIT_ASSERT_NOT_NULL(test, x);
+			t.payload = payload[i];
+			t.shape = shape;
+			expect_segments(test, x, &t, 1);
+			xk_sa_free(x);
+		}
+}
+
+/* --- numbers --- */
+
+/*
+ * Trains and single packets one after another: every number once, across the
+ * end of the lower 32 bits as well.
+ */
+static void numbers_are_dense(struct kunit *test)
+{
+	static const unsigned int trains[] = { 3, 1, 7, 2, 1, 1, 5, 4 };
+	struct xk_world *w = test->priv;
+	struct xk_train t = train4;
+	struct xfrm_state *x;
+	unsigned int start;
+	u64 seq;
+	size_t i;
+
+	for (start = 1; start <= 24; start++) {
+		x = sa_out(w, AF_INET, AF_INET, XFRM_MODE_TUNNEL, true);
+		KUNIT_ASSERT_NOT_NULL(test, x);
+		x->replay_esn->oseq = -start;
+		x->replay_esn->oseq_hi = 6;
+		seq = (6ULL << 32 | (u32)-start) + 1;
+		for (i = 0; i < ARRAY_SIZE(trains); i++) {
+			t.payload = max(trains[i], 2u) * SIZE;
+			expect_segments(test, x, &t, seq);
+			seq += segments_of(&t);
+		}
+		xk_sa_free(x);
+	}
+}
+
+static void single_packets_are_numbered(struct kunit *test)
+{
+	struct xk_world *w = test->priv;
+	struct xfrm_state *x = sa_out(w, AF_INET, AF_INET, XFRM_MODE_TUNNEL,
+				      true);
+	u64 seq = 2ULL << 32 | 0xfffffffe;
+	int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, x);
+	x->replay_esn->oseq = lower_32_bits(seq - 1);
+	x->replay_esn->oseq_hi = upper_32_bits(seq - 1);
+	for (i = 0; i < 5; i++, seq++) {
+		struct sk_buff *skb = xk_skb4(500, true);
+
+		KUNIT_ASSERT_NOT_NULL(test, skb);
+		skb = xk_output(w, x, skb);
+		KUNIT_ASSERT_NOT_NULL(test, skb);
+		skb = xk_validate(skb);
+		KUNIT_ASSERT_NOT_NULL(test, skb);
+		KUNIT_EXPECT_TRUE(test, outer_good(skb, x));
+		KUNIT_EXPECT_EQ(test, ntohl(ip_esp_hdr(skb)->seq_no),
+				lower_32_bits(seq));
+		KUNIT_EXPECT_EQ(test, xk_opened_by_kernel(x, skb, seq),
+				IPPROTO_IPIP);
+		KUNIT_EXPECT_EQ(test, skb->len, 500);
+		kfree_skb(skb);
+	}
+	xk_sa_free(x);
+}
+
+/* --- what is refused --- */
+
+/* The train is as it was before an error, and ends once. */
+static void expect_error(struct kunit *test, struct sk_buff *train, int err)
+{
+	struct sk_buff *segs = xk_segment(train);
+
+	KUNIT_EXPECT_TRUE(test, IS_ERR(segs));
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(segs), err);
+	KUNIT_EXPECT_EQ(test, xk_ended(), 0);
+	if (!IS_ERR(segs))
+		kfree_skb_list(segs);
+	kfree_skb(train);
+	KUNIT_EXPECT_EQ(test, xk_ended(), 1);
+}
+
+static void more_segments_than_numbers(struct kunit *test)
+{
+	struct xk_world *w = test->priv;
+	struct xfrm_state *x = sa_out(w, AF_INET, AF_INET, XFRM_MODE_TUNNEL,
+				      false);
+	struct sk_buff *train;
+	unsigned int segs;
+
+	KUNIT_ASSERT_NOT_NULL(test, x);
+	for (segs = 0; segs < segments_of(&train4); segs++) {
+		train = under_way(w, x, &train4);
+		KUNIT_ASSERT_NOT_NULL(test, train);
+		skb_shinfo(train)->gso_segs = segs;
+		expect_error(test, train, -EINVAL);
+	}
+	KUNIT_EXPECT_EQ(test, refcount_read(&x->refcnt), 1);
+	xk_sa_free(x);
+}
+
+static void not_a_train_of_esp(struct kunit *test)
+{
+	struct xk_world *w = test->priv;
+	struct xfrm_state *x = sa_out(w, AF_INET, AF_INET, XFRM_MODE_TUNNEL,
+				      false);
+	int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, x);
+	for (i = 0; i < 4; i++) {
+		struct sk_buff *train = under_way(w, x, &train4);
+
+		KUNIT_ASSERT_NOT_NULL(test, train);
+		switch (i) {
+		case 0:
+			ip_esp_hdr(train)->spi ^= htonl(1);
+			break;
+		case 1:
+			skb_shinfo(train)->gso_type &= ~SKB_GSO_ESP;
+			break;
+		case 2:
+			secpath_reset(train);
+			break;
+		case 3:
+			skb_sec_path(train)->olen = 0;
+			break;
+		}
+		expect_error(test, train, -EINVAL);
+	}
+	xk_sa_free(x);
+}
+
+/* A proto that no tunnel has, and a mode that the engine does not know. */
+static void impossible_trains(struct kunit *test)
+{
+	struct xk_world *w = test->priv;
+	struct xfrm_state *x = sa_out(w, AF_INET, AF_INET, XFRM_MODE_TRANSPORT,
+				      false);
+	struct sk_buff *train;
+
+	KUNIT_ASSERT_NOT_NULL(test, x);
+	train = under_way(w, x, &train4);
+	KUNIT_ASSERT_NOT_NULL(test, train);
+	xfrm_offload(train)->proto = 253;
+	expect_error(test, train, -EINVAL);
+
+	train = under_way(w, x, &train4);
+	KUNIT_ASSERT_NOT_NULL(test, train);
+	x->outer_mode.encap = XFRM_MODE_ROUTEOPTIMIZATION;
+	expect_error(test, train, -EOPNOTSUPP);
+	xk_sa_free(x);
+}
+
+/* Every allocation that there is fails once. */
+static void no_memory(struct kunit *test)
+{
+	struct xk_world *w = test->priv;
+	struct xk_train t = train4;
+	struct xfrm_state *x;
+	bool failed = true;
+	int nth, refs;
+
+	if (!xk_can_fail())
+		kunit_skip(test, "needs failing allocations");
+
+	t.shape = XK_LIST;
+	x = sa_out(w, AF_INET, AF_INET, XFRM_MODE_TUNNEL, false);
+	KUNIT_ASSERT_NOT_NULL(test, x);
+	for (nth = 1; failed; nth++) {
+		struct sk_buff *train = under_way(w, x, &t), *segs;
+		unsigned int len;
+		u8 head[64];
+
+		KUNIT_ASSERT_NOT_NULL(test, train);
+		refs = refcount_read(&x->refcnt);
+		len = train->len;
+		memcpy(head, train->data, sizeof(head));
+		local_bh_disable();
+		xk_fail_nth(nth);
+		segs = xk_segment(train);
+		failed = xk_has_failed();
+		local_bh_enable();
+		if (failed) {
+			KUNIT_EXPECT_TRUE_MSG(test, IS_ERR(segs), "%d", nth);
+			KUNIT_EXPECT_EQ(test, train->len, len);
+			KUNIT_EXPECT_EQ(test, memcmp(train->data, head,
+						     sizeof(head)), 0);
+			KUNIT_EXPECT_EQ(test, refcount_read(&x->refcnt), refs);
+		}
+		if (!IS_ERR_OR_NULL(segs))
+			kfree_skb_list(segs);
+		xk_ended();
+		kfree_skb(train);
+		KUNIT_EXPECT_EQ(test, xk_ended(), 1);
+		KUNIT_EXPECT_EQ(test, refcount_read(&x->refcnt), 1);
+	}
+	KUNIT_EXPECT_GT(test, nth, (int)segments_of(&t));
+	xk_sa_free(x);
+}
+
+/* --- a cipher that fails --- */
+
+/* In a train nobody may learn of it: the segments go, without the payload. */
+static void failed_segments_say_nothing(struct kunit *test)
+{
+	struct xk_world *w = test->priv;
+	struct xfrm_state *x = sa_out(w, AF_INET, AF_INET, XFRM_MODE_TUNNEL,
+				      true);
+	struct sk_buff *train, *segs, *skb, *next;
+	unsigned long counted;
+	u32 n = 0;
+
+	KUNIT_ASSERT_NOT_NULL(test, x);
+	train = under_way(w, x, &train4);
+	KUNIT_ASSERT_NOT_NULL(test, train);
+	segs = xk_segment(train);
+	kfree_skb(train);
+	KUNIT_ASSERT_EQ(test, PTR_ERR_OR_ZERO(segs), 0);
+
+	counted = xk_mib(w->net, LINUX_MIB_XFRMOUTSTATEPROTOERROR);
+	crypto_aead_set_flags(x->data, CRYPTO_TFM_NEED_KEY);
+	segs = xk_validate(segs);
+	crypto_aead_clear_flags(x->data, CRYPTO_TFM_NEED_KEY);
+	KUNIT_EXPECT_EQ(test, xk_list_len(segs), segments_of(&train4));
+	KUNIT_EXPECT_EQ(test, xk_mib(w->net, LINUX_MIB_XFRMOUTSTATEPROTOERROR),
+			counted + segments_of(&train4));
+	skb_list_walk_safe(segs, skb, next) {
+		struct ip_esp_hdr *esph = ip_esp_hdr(skb);
+
+		skb_mark_not_on_list(skb);
+		KUNIT_EXPECT_TRUE(test, outer_good(skb, x));
+		KUNIT_EXPECT_EQ(test, ntohl(esph->seq_no), ++n);
+		KUNIT_EXPECT_NULL(test, memchr_inv(esph->enc_data, 0,
+						   skb_tail_pointer(skb) -
+						   esph->enc_data));
+		KUNIT_EXPECT_EQ(test, xk_opened_by_kernel(x, skb, n),
+				-EBADMSG);
+		kfree_skb(skb);
+	}
+	KUNIT_EXPECT_EQ(test, refcount_read(&x->refcnt), 1);
+	xk_sa_free(x);
+}
+
+static void failed_packet_is_dropped(struct kunit *test)
+{
+	struct xk_world *w = test->priv;
+	struct xfrm_state *x = sa_out(w, AF_INET, AF_INET, XFRM_MODE_TUNNEL,
+				      false);
+	unsigned long counted;
+	struct sk_buff *skb;
+
+	KUNIT_ASSERT_NOT_NULL(test, x);
+	skb = xk_skb4(500, true);
+	KUNIT_ASSERT_NOT_NULL(test, skb);
+	xk_ended();
+	xk_watch(skb);
+	skb = xk_output(w, x, skb);
+	KUNIT_ASSERT_NOT_NULL(test, skb);
+	counted = xk_mib(w->net, LINUX_MIB_XFRMOUTSTATEPROTOERROR);
+	crypto_aead_set_flags(x->data, CRYPTO_TFM_NEED_KEY);
+	KUNIT_EXPECT_NULL(test, xk_validate(skb));
+	crypto_aead_clear_flags(x->data, CRYPTO_TFM_NEED_KEY);
+	KUNIT_EXPECT_EQ(test, xk_ended(), 1);
+	KUNIT_EXPECT_EQ(test, xk_mib(w->net, LINUX_MIB_XFRMOUTSTATEPROTOERROR),
+			counted + 1);
+	KUNIT_EXPECT_EQ(test, refcount_read(&x->refcnt), 1);
+	xk_sa_free(x);
+}
+
+static struct kunit_case gso_cases[] = {
+	KUNIT_CASE(every_mode_and_family),
+	KUNIT_CASE(every_shape),
+	KUNIT_CASE(numbers_are_dense),
+	KUNIT_CASE(single_packets_are_numbered),
+	KUNIT_CASE(more_segments_than_numbers),
+	KUNIT_CASE(not_a_train_of_esp),
+	KUNIT_CASE(impossible_trains),
+	KUNIT_CASE(no_memory),
+	KUNIT_CASE(failed_segments_say_nothing),
+	KUNIT_CASE(failed_packet_is_dropped),
+	{}
+};
+
+struct kunit_suite xac_esp_gso_suite = {
+	.name = "xac_esp_gso",
+	.init = xk_world_init,
+	.exit = xk_world_exit,
+	.test_cases = gso_cases,
+};
