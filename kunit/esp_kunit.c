@@ -367,7 +367,7 @@ static void memory_of_others_is_left_alone(struct kunit *test)
 static void no_memory_changes_nothing(struct kunit *test)
 {
 	struct seen *s = kunit_kzalloc(test, sizeof(*s), GFP_KERNEL);
-	unsigned int shape, nth;
+	unsigned int shape, nth, refused;
 
 	if (!xk_can_fail())
 		kunit_skip(test, "needs failing allocations");
@@ -376,6 +376,7 @@ static void no_memory_changes_nothing(struct kunit *test)
 	for (shape = 1; shape < ALL_SHAPES; shape++) {
 		bool failed = true;
 
+		refused = 0;
 		for (nth = 1; failed; nth++) {
 			int err;
 
@@ -383,13 +384,16 @@ static void no_memory_changes_nothing(struct kunit *test)
 			xk_fail_nth(nth);
 			err = xac_esp_own(s->skb, 200);
 			failed = xk_has_failed();
-			KUNIT_EXPECT_EQ_MSG(test, err, failed ? -ENOMEM : 0,
-					    "shape %x, %u", shape, nth);
+			/* The kernel can do without some of them. */
+			refused += err == -ENOMEM;
+			if (err != -ENOMEM || !failed)
+				KUNIT_EXPECT_EQ_MSG(test, err, 0,
+						    "shape %x, %u", shape, nth);
 			KUNIT_EXPECT_TRUE(test, seen_same(s, s->skb));
 			KUNIT_EXPECT_TRUE(test, seen_untouched(s));
 			KUNIT_EXPECT_TRUE(test, seen_free(s));
 		}
-		KUNIT_EXPECT_GT(test, nth, 2);
+		KUNIT_EXPECT_GT(test, refused, 0);
 	}
 }
 

@@ -270,6 +270,7 @@ unsigned long xk_arrived(struct net *net);
 extern struct kunit_suite xac_cache_suite;
 extern struct kunit_suite xac_esp_suite;
 extern struct kunit_suite xac_esp_cipher_suite;
+extern struct kunit_suite xac_esp_fuzz_suite;
 extern struct kunit_suite xac_esp_gro_suite;
 extern struct kunit_suite xac_esp_gso_suite;
 extern struct kunit_suite xac_table_suite;

@@ -14,6 +14,7 @@ static struct kunit_suite *xac_suites[] = {
 	&xac_counters_suite,
 	&xac_esp_suite,
 	&xac_esp_cipher_suite,
+	&xac_esp_fuzz_suite,
 	&xac_esp_gro_suite,
 	&xac_esp_gso_suite,
 	&xac_fuzz_suite,
