@@ -221,6 +221,24 @@ static void every_shape(struct kunit *test)
 		}
 }
 
+/* Whatever the allocator leaves behind a segment, its trailer has room. */
+static void room_whatever_the_size(struct kunit *test)
+{
+	struct xk_world *w = test->priv;
+	struct xfrm_state *x = sa_out(w, AF_INET, AF_INET, XFRM_MODE_TUNNEL,
+				      false);
+	struct xk_train t = train4;
+	u64 seq = 1;
+
+	KUNIT_ASSERT_NOT_NULL(test, x);
+	for (t.size = 480; t.size < 720; t.size++) {
+		t.payload = 2 * t.size;
+		expect_segments(test, x, &t, seq);
+		seq += segments_of(&t);
+	}
+	xk_sa_free(x);
+}
+
 /* --- numbers --- */
 
 /*
@@ -280,6 +298,65 @@ static void single_packets_are_numbered(struct kunit *test)
 		kfree_skb(skb);
 	}
 	xk_sa_free(x);
+}
+
+/* A UDP datagram behind extension headers, of 8 bytes each. */
+static struct sk_buff *behind_headers(const u8 *headers, unsigned int n)
+{
+	struct sk_buff *skb = xk_skb6(sizeof(struct ipv6hdr) + n * 8 + 200);
+	u8 *nexthdr, *ext;
+
+	if (!skb)
+		return NULL;
+
+	nexthdr = &ipv6_hdr(skb)->nexthdr;
+	ext = skb_transport_header(skb);
+	for (; n; n--, ext += 8) {
+		*nexthdr = *headers++;
+		/* One option that pads the rest: PadN. */
+		ext[2] = 1;
+		ext[3] = 4;
+		nexthdr = ext;
+	}
+	*nexthdr = IPPROTO_UDP;
+	skb_set_transport_header(skb, ext - skb->data);
+	xk_fill(ext, 200);
+
+	return skb;
+}
+
+/* In transport mode they stay in front of ESP, and the payload is known. */
+static void extension_headers_in_front(struct kunit *test)
+{
+	static const u8 headers[] = { NEXTHDR_HOP, NEXTHDR_DEST };
+	struct xk_world *w = test->priv;
+	unsigned int n;
+
+	for (n = 0; n <= ARRAY_SIZE(headers); n++) {
+		struct xfrm_state *x;
+		struct sk_buff *skb;
+		u8 payload[200];
+
+		x = sa_out(w, AF_INET6, AF_INET6, XFRM_MODE_TRANSPORT, false);
+		KUNIT_ASSERT_NOT_NULL(test, x);
+		xk_fill(payload, sizeof(payload));
+		skb = behind_headers(headers, n);
+		KUNIT_ASSERT_NOT_NULL(test, skb);
+		skb = xk_output(w, x, skb);
+		KUNIT_ASSERT_NOT_NULL(test, skb);
+		skb = xk_validate(skb);
+		KUNIT_ASSERT_NOT_NULL(test, skb);
+		KUNIT_EXPECT_EQ(test, ipv6_hdr(skb)->nexthdr,
+				n ? headers[0] : IPPROTO_ESP);
+		skb_set_transport_header(skb, sizeof(struct ipv6hdr) + n * 8);
+		KUNIT_EXPECT_EQ_MSG(test, xk_opened_by_kernel(x, skb, 1),
+				    IPPROTO_UDP, "%u headers", n);
+		KUNIT_EXPECT_EQ(test, skb->len, sizeof(payload));
+		KUNIT_EXPECT_EQ(test, memcmp(skb->data, payload,
+					     sizeof(payload)), 0);
+		kfree_skb(skb);
+		xk_sa_free(x);
+	}
 }
 
 /* --- what is refused --- */
@@ -488,8 +565,10 @@ static void failed_packet_is_dropped(struct kunit *test)
 static struct kunit_case gso_cases[] = {
 	KUNIT_CASE(every_mode_and_family),
 	KUNIT_CASE(every_shape),
+	KUNIT_CASE(room_whatever_the_size),
 	KUNIT_CASE(numbers_are_dense),
 	KUNIT_CASE(single_packets_are_numbered),
+	KUNIT_CASE(extension_headers_in_front),
 	KUNIT_CASE(more_segments_than_numbers),
 	KUNIT_CASE(not_a_train_of_esp),
 	KUNIT_CASE(impossible_trains),

@@ -32,7 +32,6 @@
  * @ipip_proto: the IP protocol number of such a packet
  * @set_length: the outer header learns how long the packet has become; data
  * is at that header
- * @payload_proto: type of what an SA in transport mode protects
  * @total_len: of the packet, as its IP header says
  * @nexthdr_offset: where the outer headers name a protocol, given the length
  * of all of them; 0 if they do not. NULL: where there is only one such place
@@ -46,7 +45,6 @@ struct xac_esp_family {
 	unsigned int ipip_gso_type;
 	u8 ipip_proto;
 	void (*set_length)(struct sk_buff *skb);
-	u8 (*payload_proto)(const struct xfrm_state *x, struct sk_buff *skb);
 	unsigned int (*total_len)(const void *iph);
 	unsigned int (*nexthdr_offset)(const struct sk_buff *skb,
 				       unsigned int headers, u8 proto);

@@ -23,26 +23,6 @@ static void xac_ipv6_set_length(struct sk_buff *skb)
 	ipv6_hdr(skb)->payload_len = htons(len > IPV6_MAXPLEN ? 0 : len);
 }
 
-static u8 xac_ipv4_payload_proto(const struct xfrm_state *x,
-				 struct sk_buff *skb)
-{
-	return ip_hdr(skb)->protocol;
-}
-
-static u8 xac_ipv6_payload_proto(const struct xfrm_state *x,
-				 struct sk_buff *skb)
-{
-	u8 proto = ipv6_hdr(skb)->nexthdr;
-	__be16 fragment;
-
-	/* Extension headers that ESP does not protect stay in front of it. */
-	if (x->outer_mode.encap == XFRM_MODE_TRANSPORT)
-		ipv6_skip_exthdr(skb, sizeof(struct ipv6hdr), &proto,
-				 &fragment);
-
-	return proto;
-}
-
 static unsigned int xac_ipv4_total_len(const void *iph)
 {
 	return ntohs(((const struct iphdr *)iph)->tot_len);
@@ -94,7 +74,6 @@ const struct xac_esp_family xac_esp_ipv4 = {
 	.ipip_gso_type	= SKB_GSO_IPXIP4,
 	.ipip_proto	= IPPROTO_IPV6,
 	.set_length	= xac_ipv4_set_length,
-	.payload_proto	= xac_ipv4_payload_proto,
 	.total_len	= xac_ipv4_total_len,
 	.nat_source	= xac_ipv4_nat_source,
 };
@@ -107,7 +86,6 @@ const struct xac_esp_family xac_esp_ipv6 = {
 	.ipip_gso_type	= SKB_GSO_IPXIP6,
 	.ipip_proto	= IPPROTO_IPIP,
 	.set_length	= xac_ipv6_set_length,
-	.payload_proto	= xac_ipv6_payload_proto,
 	.total_len	= xac_ipv6_total_len,
 	.nexthdr_offset	= xac_ipv6_nexthdr_offset,
 	.nat_source	= xac_ipv6_nat_source,

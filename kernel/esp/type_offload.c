@@ -43,16 +43,17 @@ bool xac_esp_in_hardware(const struct xfrm_state *x,
 
 /*
  * The packet, or train, gets its ESP header; whatever depends on its length
- * comes when it is sent.
+ * comes when it is sent. The core has put the MAC header to where the last of
+ * the outer headers says what is next: extension headers may be among them.
  */
 static void xac_esp_encap(struct xfrm_state *x, struct sk_buff *skb)
 {
-	const struct xac_esp_family *fam = xac_esp_family(x->props.family);
-	u8 proto = fam->payload_proto(x, skb);
+	u8 *nexthdr = skb_mac_header(skb);
+	u8 proto = *nexthdr;
 	struct ip_esp_hdr *esph;
 
 	skb_push(skb, -skb_network_offset(skb));
-	*skb_mac_header(skb) = IPPROTO_ESP;
+	*nexthdr = IPPROTO_ESP;
 
 	esph = ip_esp_hdr(skb);
 	esph->spi = x->id.spi;
