@@ -277,6 +277,7 @@ static void truncated(struct kunit *test)
 		KUNIT_ASSERT_NOT_NULL(test, skb);
 		full = skb->len;
 		skb_trim(skb, len);
+		ip_hdr(skb)->tot_len = htons(len);
 		took = xk_gro(skb, AF_INET);
 		KUNIT_EXPECT_EQ_MSG(test, took,
 				    len >= offset + sizeof(struct ip_esp_hdr),
@@ -292,6 +293,43 @@ static void truncated(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, refcount_read(&x->refcnt), b.state_refs);
 	KUNIT_EXPECT_EQ(test, netdev_refcnt_read(w->lower), b.lower_refs);
 	xfrm_state_put(x);
+}
+
+/* What Ethernet has padded is the IP layer's to cut; so is what is too short. */
+static void longer_or_shorter_than_it_says(struct kunit *test)
+{
+	static const unsigned short family[] = { AF_INET, AF_INET6 };
+	struct xk_world *w = test->priv;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(family); i++) {
+		struct xfrm_state *x = sa_add(w, family[i], XFRM_MODE_TUNNEL,
+					      false);
+		struct before b;
+		int by;
+
+		KUNIT_ASSERT_NOT_NULL(test, x);
+		note(w, x, &b);
+		for (by = -1; by <= 1; by++) {
+			struct sk_buff *skb = from_peer(w, x, family[i], 1,
+							true);
+			bool took;
+
+			KUNIT_ASSERT_NOT_NULL(test, skb);
+			if (family[i] == AF_INET)
+				be16_add_cpu(&ip_hdr(skb)->tot_len, by);
+			else
+				be16_add_cpu(&ipv6_hdr(skb)->payload_len, by);
+			took = xk_gro(skb, family[i]);
+			KUNIT_EXPECT_EQ(test, took, by == 0);
+			if (!took)
+				kfree_skb(skb);
+		}
+		xk_settle();
+		KUNIT_EXPECT_EQ(test, refcount_read(&x->refcnt), b.state_refs);
+		xfrm_state_put(x);
+		xk_flush(w->net);
+	}
 }
 
 static void replayed(struct kunit *test)
@@ -556,6 +594,7 @@ static struct kunit_case gro_cases[] = {
 	KUNIT_CASE(forgeries_are_counted),
 	KUNIT_CASE(dummies_and_bad_padding),
 	KUNIT_CASE(truncated),
+	KUNIT_CASE(longer_or_shorter_than_it_says),
 	KUNIT_CASE(replayed),
 	KUNIT_CASE(unknown_spi),
 	KUNIT_CASE(nested_tunnel),

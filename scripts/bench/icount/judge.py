@@ -25,7 +25,7 @@ CORE = re.compile(r"_*xfrm|decode_session[46]|policy_hash_|secpath_set|selector_
 
 # The ESP engine of xfrm_accel, which the in-tree modules of the interface have not.
 ENGINE = re.compile(r"xac_(esp|gro|gso|natt|request|sealed|opened|encap_type"
-                    r"|ipv[46]_(set_length|payload_proto|total_len|nexthdr_offset|nat_source))")
+                    r"|ipv[46]_(set_length|total_len|nexthdr_offset|nat_source))")
 
 # Makes and frees bundles.
 ALLOC = {"dst_alloc", "dst_init", "dst_release", "dst_release_immediate", "dst_destroy", "dst_destroy_rcu"}
