@@ -19,7 +19,7 @@ bookworm) PACKAGES=(
 	tcpdump tshark nftables iptables conntrack
 	strongswan-swanctl charon-systemd libcharon-extra-plugins
 	libstrongswan-standard-plugins libstrongswan-extra-plugins
-	bpftool python3-minimal python3 python3-scapy openssl
+	bpftool python3-minimal python3 python3-scapy python3-cryptography openssl
 ) ;;
 libreswan) PACKAGES=(
 	busybox kmod procps util-linux libc-bin gawk
