@@ -1,0 +1,372 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
+"""ESP in user space, written from the RFCs: a judge of what is on the wire.
+
+espwire.py watch DEV in|out [KEYS...]
+    For every line on its input, one line about the ESP packets since the last one,
+    for each SPI: "0x1000 n=44 first=1 last=44 holes=0 twice=0 late=0 ivs=0 bad=0",
+    joined by "; ".
+    holes: sequence numbers between the first and the last that were not seen,
+    twice: packets with a number seen before, late: with a lower one than before them,
+    ivs: with an IV that the SPI has had before. With the SA's keys each packet is
+    decrypted, its padding compared with 1, 2, 3 ..., and the packet within checked
+    to its last checksum; what is wrong counts as bad, and the first reason is told.
+    "lost=N" is what the watcher itself has missed. What was seen is remembered: a
+    number or an IV must not come again later.
+
+espwire.py forge DEV MAC SRC DST INNER-SRC INNER-DST PORT KEYS
+    Sends ESP that it makes itself from SRC to DST, at MAC. A line "WHAT SEQ" on its
+    input is one packet, and answered by "done". Inside is a UDP datagram to PORT,
+    its payload the word WHAT. See the functions forge_* for what WHAT may be.
+
+espwire.py listen PORT
+    For every line on its input, one line with what datagrams have brought.
+
+KEYS: SPI=gcm|chacha|cbc:HEX[:ESN], HEX being what ip xfrm is given, with encryption
+and authentication key of cbc(aes), hmac(sha256) joined; ESN the upper half of the
+next sequence number. The mode of the SA is tunnel.
+"""
+import hashlib
+import hmac
+import selectors
+import socket
+import struct
+import sys
+
+SOL_PACKET, PACKET_STATISTICS, PACKET_OUTGOING, ETH_P_ALL = 263, 6, 4, 3
+SO_RCVBUFFORCE = 33
+IPIP, TCP, UDP, IPV6, ESP, NONE, ICMPV6 = 4, 6, 17, 41, 50, 59, 58
+
+
+class Bad(Exception):
+    """Something is wrong with a packet."""
+
+
+def checksum(data):
+    data += b'\0' * (len(data) & 1)
+    total = sum(struct.unpack('!%dH' % (len(data) // 2), data))
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    return ~total & 0xffff
+
+
+def check_transport(addrs, proto, data):
+    """The checksum of TCP or UDP (RFC 9293, 768) and ICMPv6 (4443)."""
+    if proto in (TCP, UDP, ICMPV6):
+        if checksum(addrs + struct.pack('!II', len(data), proto) + data):
+            raise Bad('checksum of protocol %d within' % proto)
+
+
+def check_inner(proto, data):
+    """A whole IP packet, not a byte more or less."""
+    if proto == IPIP:
+        size = (data[0] & 15) * 4
+        if data[0] >> 4 != 4 or struct.unpack('!H', data[2:4])[0] != len(data):
+            raise Bad('length of the IPv4 packet within')
+        if checksum(data[:size]):
+            raise Bad('checksum of the IPv4 header within')
+        if not struct.unpack('!H', data[6:8])[0] & 0x3fff:
+            check_transport(data[12:20], data[9], data[size:])
+    elif proto == IPV6:
+        if data[0] >> 4 != 6 or struct.unpack('!H', data[4:6])[0] != len(data) - 40:
+            raise Bad('length of the IPv6 packet within')
+        check_transport(data[8:40], data[6], data[40:])
+    else:
+        raise Bad('next header %d' % proto)
+
+
+class Sa:
+    """Keys of one SA, RFC 4106, 7634, 3602 with 4868."""
+
+    def __init__(self, words):
+        spi, _, rest = words.partition('=')
+        alg, key, *esn = rest.split(':')
+        self.spi, self.alg = int(spi, 0), alg
+        key = bytes.fromhex(key.replace('0x', ''))
+        self.esn = int(esn[0], 0) if esn else None
+        self.last = None
+        self.iv_len, self.icv_len, self.block = (16, 16, 16) if alg == 'cbc' else (8, 16, 4)
+        if alg == 'cbc':
+            self.key, self.auth = key[:16], key[16:]
+            return
+        from cryptography.hazmat.primitives.ciphers import aead
+        make = {'gcm': aead.AESGCM, 'chacha': aead.ChaCha20Poly1305}[alg]
+        self.aead, self.salt = make(key[:-4]), key[-4:]
+
+    def upper(self, low):
+        """The upper half that belongs to the lower one, RFC 4303 appendix A."""
+        if self.last is not None and low + 2 ** 31 < self.last:
+            self.esn += 1
+        self.last = low
+        return struct.pack('!I', self.esn)
+
+    def aad(self, head):
+        if self.esn is None:
+            return head
+        return head[:4] + self.upper(struct.unpack('!I', head[4:])[0]) + head[4:]
+
+    def cbc(self, iv):
+        from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+        return Cipher(algorithms.AES(self.key), modes.CBC(iv))
+
+    def icv(self, packet):
+        upper = b'' if self.esn is None else self.upper(struct.unpack('!I', packet[4:8])[0])
+        return hmac.new(self.auth, packet + upper, hashlib.sha256).digest()[:self.icv_len]
+
+    def open(self, packet):
+        iv, body = packet[8:8 + self.iv_len], packet[8 + self.iv_len:]
+        if self.alg == 'cbc':
+            if self.icv(packet[:-self.icv_len]) != packet[-self.icv_len:]:
+                raise Bad('ICV')
+            cipher = self.cbc(iv).decryptor()
+            return cipher.update(body[:-self.icv_len]) + cipher.finalize()
+        from cryptography.exceptions import InvalidTag
+        try:
+            return self.aead.decrypt(self.salt + iv, body, self.aad(packet[:8]))
+        except InvalidTag:
+            raise Bad('ICV') from None
+
+    def seal(self, seq, plain):
+        head = struct.pack('!II', self.spi, seq)
+        iv = hashlib.sha256(head).digest()[:self.iv_len]
+        if self.alg == 'cbc':
+            cipher = self.cbc(iv).encryptor()
+            packet = head + iv + cipher.update(plain) + cipher.finalize()
+            return packet + self.icv(packet)
+        return head + iv + self.aead.encrypt(self.salt + iv, plain, self.aad(head))
+
+    def check(self, packet):
+        plain = self.open(packet)
+        pad, proto = plain[-2], plain[-1]
+        if len(plain) % self.block or pad >= self.block:
+            raise Bad('%d bytes of padding' % pad)
+        if plain[-2 - pad:-2] != bytes(range(1, pad + 1)):
+            raise Bad('padding %s' % plain[-2 - pad:-2].hex())
+        check_inner(proto, plain[:-2 - pad])
+
+
+class Seen:
+    """What was seen of one SPI."""
+
+    def __init__(self, sa):
+        self.sa = sa
+        self.numbers, self.ivs = set(), set()
+        self.base, self.last = 0, None
+        self.reset()
+
+    def reset(self):
+        self.packets, self.reason = [], ''
+        self.count = dict.fromkeys(('holes', 'twice', 'late', 'ivs', 'bad'), 0)
+
+    def number(self, low):
+        """Without keys, too, numbers go on after 2^32."""
+        if self.last is not None and low + 2 ** 31 < self.last & 0xffffffff:
+            self.base += 2 ** 32
+        return self.base + low
+
+    def judge(self):
+        count, before, fresh = self.count, len(self.numbers), []
+        for packet in self.packets:
+            seq = self.number(struct.unpack('!I', packet[4:8])[0])
+            if seq in self.numbers:
+                count['twice'] += 1
+            elif self.last is not None and seq < self.last:
+                count['late'] += 1
+            self.last = max(seq, self.last or 0)
+            self.numbers.add(seq)
+            fresh.append(seq)
+            iv = packet[8:8 + (self.sa.iv_len if self.sa else 8)]
+            if self.sa:
+                count['ivs'] += iv in self.ivs
+                self.ivs.add(iv)
+                self.decrypt(packet)
+        first, last = min(fresh), max(fresh)
+        if self.judged is not None:
+            first = min(first, self.judged + 1)
+        count['holes'] = last - first + 1 - (len(self.numbers) - before)
+        self.judged = max(last, self.judged or 0)
+        line = '%#x n=%d first=%d last=%d ' % (self.spi, len(self.packets), fresh[0], fresh[-1])
+        line += ' '.join('%s=%d' % kv for kv in count.items()) + self.reason
+        self.reset()
+        return line
+
+    judged = None
+
+    def decrypt(self, packet):
+        try:
+            self.sa.check(packet)
+        except (Bad, IndexError, struct.error, ValueError) as e:
+            self.reason = self.reason or ' (%s)' % e
+            self.count['bad'] += 1
+
+
+def esp_of(kind, ip):
+    """The ESP packet within an IP packet, or None"""
+    if kind == 0x0800 and ip[9] == ESP:
+        return ip[(ip[0] & 15) * 4:struct.unpack('!H', ip[2:4])[0]]
+    if kind == 0x86dd and ip[6] == ESP:
+        return ip[40:40 + struct.unpack('!H', ip[4:6])[0]]
+    return None
+
+
+def drain(sock, way, seen):
+    while True:
+        try:
+            packet, addr = sock.recvfrom(65536)
+        except BlockingIOError:
+            return
+        esp = esp_of(addr[1], packet)
+        if esp and ('out' if addr[2] == PACKET_OUTGOING else 'in') == way:
+            spi = struct.unpack('!I', esp[:4])[0]
+            if spi not in seen:
+                seen[spi] = Seen(None)
+            seen[spi].spi = spi
+            seen[spi].packets.append(esp)
+
+
+def watch(dev, way, *keys):
+    sock = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_P_ALL))
+    sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 64 << 20)
+    sock.bind((dev, 0))
+    sock.setblocking(False)
+    seen = {sa.spi: Seen(sa) for sa in map(Sa, keys)}
+    poll = selectors.DefaultSelector()
+    poll.register(sock, selectors.EVENT_READ)
+    poll.register(sys.stdin, selectors.EVENT_READ)
+    print('ready', flush=True)
+    while True:
+        asked = [k for k, _ in poll.select() if k.fileobj is sys.stdin]
+        # Everything that is queued belongs to the answer.
+        drain(sock, way, seen)
+        if not asked:
+            continue
+        if not sys.stdin.readline():
+            return
+        _, lost = struct.unpack('II', sock.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8))
+        lines = [s.judge() for _, s in sorted(seen.items()) if s.packets]
+        print('; '.join(lines + (['lost=%d' % lost] if lost else [])), flush=True)
+
+
+# --- forging --------------------------------------------------------------------
+
+def ip_packet(src, dst, proto, data, options=b''):
+    if ':' in src:
+        head = struct.pack('!IHBB', 6 << 28, len(data), proto, 64)
+        return head + socket.inet_pton(socket.AF_INET6, src) + socket.inet_pton(socket.AF_INET6, dst) + data
+    size = 20 + len(options)
+    head = struct.pack('!BBHHHBBH', 0x40 | size // 4, 0, size + len(data), 1, 0, 64, proto, 0)
+    head += socket.inet_aton(src) + socket.inet_aton(dst) + options
+    return head[:10] + struct.pack('!H', checksum(head)) + head[12:] + data
+
+
+def udp_packet(src, dst, port, text):
+    family = socket.AF_INET6 if ':' in src else socket.AF_INET
+    udp = struct.pack('!HHHH', 7, port, 8 + len(text), 0) + text
+    pseudo = socket.inet_pton(family, src) + socket.inet_pton(family, dst)
+    total = checksum(pseudo + struct.pack('!II', len(udp), UDP) + udp)
+    return ip_packet(src, dst, UDP, udp[:6] + struct.pack('!H', total or 0xffff) + udp[8:])
+
+
+class Forger:
+    def __init__(self, src, dst, inner_src, inner_dst, port, keys):
+        self.outer, self.inner = (src, dst), (inner_src, inner_dst)
+        self.port, self.sa = int(port), Sa(keys)
+        self.proto = IPV6 if ':' in inner_src else IPIP
+
+    def plain(self, text, tfc=0, extra=0, proto=None, data=None, pad_len=None, pad=None):
+        """tfc: bytes behind the packet within, RFC 4303 2.7; extra: blocks of padding"""
+        data = udp_packet(*self.inner, self.port, text.encode()) if data is None else data
+        data += bytes(tfc)
+        need = -(len(data) + 2) % self.sa.block + extra * self.sa.block
+        padding = bytes(range(1, need + 1)) if pad is None else bytes([pad]) * need
+        return data + padding + bytes([need if pad_len is None else pad_len,
+                                       self.proto if proto is None else proto])
+
+    def forge_good(self, seq):
+        return self.sa.seal(seq, self.plain('good'))
+
+    forge_after = forge_good
+
+    def forge_replay(self, seq):
+        return self.sa.seal(seq, self.plain('replay'))
+
+    def forge_icv(self, seq):
+        packet = self.sa.seal(seq, self.plain('icv'))
+        return packet[:-1] + bytes([packet[-1] ^ 1])
+
+    def forge_payload(self, seq):
+        packet = bytearray(self.sa.seal(seq, self.plain('payload')))
+        packet[8 + self.sa.iv_len] ^= 1
+        return bytes(packet)
+
+    def forge_header(self, seq):
+        """Sealed under another number than it claims."""
+        packet = self.sa.seal(seq + 1, self.plain('header'))
+        return packet[:4] + struct.pack('!I', seq) + packet[8:]
+
+    def forge_dummy(self, seq):
+        return self.sa.seal(seq, self.plain('dummy', proto=NONE))
+
+    def forge_tfc(self, seq):
+        return self.sa.seal(seq, self.plain('tfc', tfc=300))
+
+    def forge_longpad(self, seq):
+        return self.sa.seal(seq, self.plain('longpad', extra=224 // self.sa.block))
+
+    def forge_padbytes(self, seq):
+        """Only a SHOULD: "the receiver SHOULD inspect the Padding field"."""
+        return self.sa.seal(seq, self.plain('padbytes', extra=2, pad=0xaa))
+
+    def forge_padlen(self, seq):
+        return self.sa.seal(seq, self.plain('padlen', pad_len=255))
+
+    def forge_empty(self, seq):
+        return self.sa.seal(seq, self.plain('', data=b''))
+
+    def forge_proto(self, seq):
+        return self.sa.seal(seq, self.plain('proto', proto=99))
+
+    def forge_short(self, seq):
+        return self.sa.seal(seq, self.plain('short'))[:12]
+
+    def forge_cut(self, seq):
+        """The encrypted part is no whole number of blocks."""
+        return self.sa.seal(seq, self.plain('cut'))[:-3]
+
+    def forge_options(self, seq):
+        return self.sa.seal(seq, self.plain('options'))
+
+    def packet(self, what, seq):
+        esp = getattr(self, 'forge_' + what)(seq)
+        return ip_packet(*self.outer, ESP, esp, b'\1\1\1\1' if what == 'options' else b'')
+
+
+def forge(dev, mac, *words):
+    forger = Forger(*words)
+    sock = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0)
+    kind = 0x86dd if ':' in words[0] else 0x0800
+    print('ready', flush=True)
+    for line in sys.stdin:
+        what, seq = line.split()
+        sock.sendto(forger.packet(what, int(seq)), (dev, kind, 0, 0, bytes.fromhex(mac.replace(':', ''))))
+        print('done', flush=True)
+
+
+def listen(port):
+    sock = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+    sock.bind(('::', int(port)))
+    sock.setblocking(False)
+    print('ready', flush=True)
+    for _ in sys.stdin:
+        texts = []
+        try:
+            while True:
+                texts.append(sock.recv(65536).decode())
+        except BlockingIOError:
+            pass
+        print(' '.join(texts), flush=True)
+
+
+if __name__ == '__main__':
+    {'watch': watch, 'forge': forge, 'listen': listen}[sys.argv[1]](*sys.argv[2:])
