@@ -20,7 +20,8 @@ espwire.py forge DEV MAC SRC DST INNER-SRC INNER-DST PORT KEYS
     its payload the word WHAT. See the functions forge_* for what WHAT may be.
 
 espwire.py listen PORT
-    For every line on its input, one line with what datagrams have brought.
+    For every line on its input, one line as soon as something comes: what a datagram
+    has brought, and the counters of /proc/net/xfrm_stat that have risen.
 
 KEYS: SPI=gcm|chacha|cbc:HEX[:ESN], HEX being what ip xfrm is given, with encryption
 and authentication key of cbc(aes), hmac(sha256) joined; ESN the upper half of the
@@ -28,13 +29,16 @@ next sequence number. The mode of the SA is tunnel.
 """
 import hashlib
 import hmac
+import os
 import selectors
 import socket
 import struct
 import sys
+import time
 
 SOL_PACKET, PACKET_STATISTICS, PACKET_OUTGOING, ETH_P_ALL = 263, 6, 4, 3
 SO_RCVBUFFORCE = 33
+PATIENCE = 5 * int(os.environ.get('SLOW') or 1)  # seconds in which something must happen
 IPIP, TCP, UDP, IPV6, ESP, NONE, ICMPV6 = 4, 6, 17, 41, 50, 59, 58
 
 
@@ -100,17 +104,19 @@ class Sa:
         self.last = low
         return struct.pack('!I', self.esn)
 
-    def aad(self, head):
+    def aad(self, head, upper=None):
         if self.esn is None:
             return head
-        return head[:4] + self.upper(struct.unpack('!I', head[4:])[0]) + head[4:]
+        return head[:4] + (upper or self.upper(struct.unpack('!I', head[4:])[0])) + head[4:]
 
     def cbc(self, iv):
         from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
         return Cipher(algorithms.AES(self.key), modes.CBC(iv))
 
-    def icv(self, packet):
-        upper = b'' if self.esn is None else self.upper(struct.unpack('!I', packet[4:8])[0])
+    def icv(self, packet, upper=None):
+        if self.esn is None:
+            upper = b''
+        upper = self.upper(struct.unpack('!I', packet[4:8])[0]) if upper is None else upper
         return hmac.new(self.auth, packet + upper, hashlib.sha256).digest()[:self.icv_len]
 
     def open(self, packet):
@@ -127,13 +133,15 @@ class Sa:
             raise Bad('ICV') from None
 
     def seal(self, seq, plain):
-        head = struct.pack('!II', self.spi, seq)
+        """seq: of 64 bits with ESN, whose upper half counts from the one in the keys"""
+        head = struct.pack('!II', self.spi, seq & 0xffffffff)
+        upper = struct.pack('!I', (self.esn or 0) + (seq >> 32))
         iv = hashlib.sha256(head).digest()[:self.iv_len]
         if self.alg == 'cbc':
             cipher = self.cbc(iv).encryptor()
             packet = head + iv + cipher.update(plain) + cipher.finalize()
-            return packet + self.icv(packet)
-        return head + iv + self.aead.encrypt(self.salt + iv, plain, self.aad(head))
+            return packet + self.icv(packet, upper)
+        return head + iv + self.aead.encrypt(self.salt + iv, plain, self.aad(head, upper))
 
     def check(self, packet):
         plain = self.open(packet)
@@ -302,7 +310,7 @@ class Forger:
     def forge_header(self, seq):
         """Sealed under another number than it claims."""
         packet = self.sa.seal(seq + 1, self.plain('header'))
-        return packet[:4] + struct.pack('!I', seq) + packet[8:]
+        return packet[:4] + struct.pack('!I', seq & 0xffffffff) + packet[8:]
 
     def forge_dummy(self, seq):
         return self.sa.seal(seq, self.plain('dummy', proto=NONE))
@@ -352,20 +360,29 @@ def forge(dev, mac, *words):
         print('done', flush=True)
 
 
+def counters():
+    with open('/proc/net/xfrm_stat') as file:
+        return dict(line.split() for line in file)
+
+
 def listen(port):
     sock = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
     sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
     sock.bind(('::', int(port)))
-    sock.setblocking(False)
+    sock.settimeout(0.02)
+    before = counters()
     print('ready', flush=True)
     for _ in sys.stdin:
-        texts = []
-        try:
-            while True:
-                texts.append(sock.recv(65536).decode())
-        except BlockingIOError:
-            pass
-        print(' '.join(texts), flush=True)
+        said, end = [], time.monotonic() + PATIENCE
+        while not said and time.monotonic() < end:
+            try:
+                said.append(sock.recv(65536).decode())
+            except socket.timeout:
+                pass
+            now = counters()
+            said += [name for name in now if now[name] != before[name]]
+            before = now
+        print(' '.join(said), flush=True)
 
 
 if __name__ == '__main__':
