@@ -1,0 +1,254 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Trains that are to be encrypted, and everybody who may cut one on its way to the
+# device: queueing disciplines, a VLAN, a user of netfilter's queue, a device that
+# does nothing itself. What arrives is what was sent, numbers on the wire are dense
+# where nothing is lost, and none comes twice anywhere.
+#
+#     $A  ipsec0                      $R                           $B  ipsec0
+#         10.7.0.1, fd00:7::1                                          10.7.0.2, fd00:7::2
+#         wire0 192.0.2.1  ---- left 192.0.2.254
+#               2001:db8:1::1        2001:db8:1::254
+#                               right 198.51.100.254 ------------- wire0 198.51.100.2
+#                                     2001:db8:2::254                    2001:db8:2::2
+#
+# The wire can lose and reorder only what has been encrypted already: that is $R's part.
+# What a queueing discipline of $A loses has not been.
+
+# shellcheck source=scripts/test/lib.sh
+. "${TESTDIR:?}/lib.sh"
+# shellcheck source=scripts/test/helpers/traffic.sh
+. "$TESTDIR/helpers/traffic.sh"
+# shellcheck source=scripts/test/helpers/esp.sh
+. "$TESTDIR/helpers/esp.sh"
+
+OUT4_A=192.0.2.1 OUT4_B=198.51.100.2 OUT6_A=2001:db8:1::1 OUT6_B=2001:db8:2::2
+far4=10.7.0.2 far6=fd00:8::2
+tracing=/sys/kernel/tracing
+train_event=$tracing/events/net/net_dev_queue
+
+topology()
+{
+	new_ns A
+	new_ns R
+	new_ns B
+	must ip -n "$A" link add wire0 type veth peer name left netns "$R"
+	must ip -n "$B" link add wire0 type veth peer name right netns "$R"
+	must ip -n "$A" -batch - <<-END
+		addr add $OUT4_A/24 dev wire0
+		addr add $OUT6_A/64 dev wire0 nodad
+		link set wire0 up
+		route add default via 192.0.2.254
+		route add default via 2001:db8:1::254
+	END
+	must ip -n "$R" -batch - <<-END
+		addr add 192.0.2.254/24 dev left
+		addr add 2001:db8:1::254/64 dev left nodad
+		addr add 198.51.100.254/24 dev right
+		addr add 2001:db8:2::254/64 dev right nodad
+		link set left up
+		link set right up
+	END
+	must ip -n "$B" -batch - <<-END
+		addr add $OUT4_B/24 dev wire0
+		addr add $OUT6_B/64 dev wire0 nodad
+		link set wire0 up
+		route add default via 198.51.100.254
+		route add default via 2001:db8:2::254
+	END
+	wait_for 10 in_ns "$A" ping -c1 -W1 $OUT4_B || die "no way (IPv4)"
+	wait_for 10 in_ns "$A" ping -c1 -W1 $OUT6_B || die "no way (IPv6)"
+	# GRO at B: its engine decrypts.
+	esp_gro "$B" on
+	must in_ns "$R" ethtool -K right tso off
+}
+
+# tunnels: by IPv4 with if_id 7 and, with ESN, by IPv6 with if_id 8
+tunnels()
+{
+	local esn="replay-window 128 flag esn af-unspec"
+	sa_pair ab="replay-window 32" ba="replay-window 32"
+	policy_pair
+	sa_pair if_id=8 outer=6 spi=0x2000 reqid=2 sel='' ab="$esn" ba="$esn"
+	policy_pair if_id=8 outer=6 reqid=2
+	xfrm_link A
+	xfrm_link B
+	xfrm_link A if_id=8 dev=ipsec1
+	xfrm_link B if_id=8 dev=ipsec1
+}
+
+bulk=400000
+
+sends() { client $far4 --tcp $bulk --udp 1,1300 && client $far6 --tcp $bulk --udp 1,1300; }
+
+trains_left() { grep -q "net_dev_queue: dev=$1" $tracing/trace; }
+
+# arrives NAME [DEV]: both tunnels, all numbers, no error
+arrives()
+{
+	local said dev=${2:-wire0}
+	: >$tracing/trace
+	esp_seen sent >/dev/null
+	ok_if "$1: TCP and UDP arrive" sends
+	said=$(esp_seen sent)
+	ok_if "$1: numbers are dense" dense "$said"
+	ok_if "$1: those of both tunnels" grep -q '0x1000 .*0x2000 ' <<<"$said"
+	[ "${3:-trains}" = none ] || ok_if "$1: trains came to the device" trains_left "$dev"
+	no_errors "$1"
+}
+
+# disciplined NAME WORDS...: a queueing discipline at A's device
+disciplined()
+{
+	local name=$1
+	shift
+	if ! tc -n "$A" qdisc add dev wire0 root "$@" 2>"$TMP/tc"; then
+		skip "$name" "this kernel or tc has none: $(tail -n 1 "$TMP/tc")"
+		return
+	fi
+	arrives "$name"
+	must tc -n "$A" qdisc del dev wire0 root
+}
+
+disciplines()
+{
+	disciplined "fq_codel" fq_codel
+	# A burst of two packets: it has to cut what is longer.
+	disciplined "tbf with a small burst" tbf rate 200mbit burst 3200 latency 1s
+	disciplined "cake that cuts trains" cake bandwidth 200mbit split-gso
+	disciplined "cake that does not" cake bandwidth 500mbit no-split-gso
+	disciplined "netem with a delay" netem delay 1ms limit 10000
+
+}
+
+features()
+{
+	local dev
+	must in_ns "$A" ethtool -K wire0 tso off
+	arrives "a device without TSO"
+	must in_ns "$A" ethtool -K wire0 tso off gso off sg off tx off
+	arrives "a device that does nothing" wire0 none
+	must in_ns "$A" ethtool -K wire0 tso on gso on sg on tx on
+	for dev in ipsec0 ipsec1; do
+		must in_ns "$A" ethtool -K $dev gso off
+	done
+	arrives "an interface without GSO" wire0 none
+	for dev in ipsec0 ipsec1; do
+		must in_ns "$A" ethtool -K $dev gso on
+	done
+}
+
+queued() { ask queue "" && [ "$(answer queue 20)" -ge "$1" ]; }
+
+# Trains have been through the SA, not yet through the cipher, when netfilter sees them.
+netfilter_queue()
+{
+	modprobe -aq nfnetlink_queue nft_queue || true
+	if ! in_ns "$A" nft -f - 2>"$TMP/nft" <<-'END'
+		table inet t {
+			chain c {
+				type filter hook postrouting priority 0
+				meta l4proto esp queue num 5
+			}
+		}
+	END
+	then
+		skip "netfilter's queue" "$(head -n 1 "$TMP/nft")"
+		return
+	fi
+	open_talk queue ip netns exec "$A" "$TESTDIR/helpers/nfqueue.py" 5
+	arrives "netfilter's queue" wire0 none
+	ok_if "netfilter's queue: segments went through it" queued 400
+	must in_ns "$A" nft delete table inet t
+	close_talk queue
+}
+
+vlan()
+{
+	if ! modprobe -q 8021q; then
+		skip "a VLAN" "this kernel has none"
+		return
+	fi
+	must ip -n "$A" -batch - <<-END
+		link add link wire0 name vlan5 type vlan id 5
+		link set vlan5 up
+		addr del $OUT4_A/24 dev wire0
+		addr del $OUT6_A/64 dev wire0
+		addr add $OUT4_A/24 dev vlan5
+		addr add $OUT6_A/64 dev vlan5 nodad
+		route add default via 192.0.2.254
+		route replace default via 2001:db8:1::254
+	END
+	must ip -n "$R" -batch - <<-END
+		link add link left name vlan5 type vlan id 5
+		link set vlan5 up
+		addr del 192.0.2.254/24 dev left
+		addr del 2001:db8:1::254/64 dev left
+		addr add 192.0.2.254/24 dev vlan5
+		addr add 2001:db8:1::254/64 dev vlan5 nodad
+	END
+	wait_for 10 in_ns "$A" ping -c1 -W1 $OUT4_B || die "no way over the VLAN (IPv4)"
+	wait_for 10 in_ns "$A" ping -c1 -W1 $OUT6_B || die "no way over the VLAN (IPv6)"
+	watch_esp sent "$A" vlan5 out
+	arrives "a VLAN" vlan5
+}
+
+# Old or missing numbers are the wire's; TCP mends them, and nothing else is wrong.
+wrong_wire()
+{
+	local name=$1 said
+	shift
+	if ! tc -n "$R" qdisc add dev right root "$@" 2>"$TMP/tc"; then
+		skip "$name" "this kernel or tc has none: $(tail -n 1 "$TMP/tc")"
+		return
+	fi
+	esp_seen sent >/dev/null
+	ok_if "$name: TCP arrives (IPv4)" client $far4 --tcp $bulk --timeout 60
+	ok_if "$name: TCP arrives (IPv6)" client $far6 --tcp $bulk --timeout 60
+	said=$(esp_seen sent)
+	ok_if "$name: numbers are dense where they leave" dense "$said"
+	must tc -n "$R" qdisc del dev right root
+	same "$name: nothing but late packets is wrong" \
+		"$(xfrm_errors "$A") $(xfrm_errors "$B" | sed 's/XfrmInStateSeqError=[0-9]*//')" " "
+}
+
+# Damaged before it is encrypted, and numbers are lost with packets: none is used twice.
+damaged()
+{
+	local name="netem that damages packets" said
+	if ! tc -n "$A" qdisc add dev "$1" root netem corrupt 2% loss 1% 2>"$TMP/tc"; then
+		skip "$name" "this kernel or tc has none: $(tail -n 1 "$TMP/tc")"
+		return
+	fi
+	esp_seen sent >/dev/null
+	ok_if "$name: TCP arrives" client $far4 --tcp $bulk --timeout 60
+	said=$(esp_seen sent)
+	ok_if "$name: no number comes twice" unique "$said"
+	must tc -n "$A" qdisc del dev "$1" root
+}
+
+is_accel || skip_all "the ESP engine" "it is not of this module"
+skip_without_python esp_gso
+have ethtool || skip_all esp_gso "ethtool is not installed"
+[ -d $train_event ] || skip_all esp_gso "this kernel has no tracepoints"
+modprobe -aq sch_tbf sch_cake sch_netem sch_htb sch_fq_codel || true
+
+topology
+tunnels
+serve "$B"
+open_client "$A"
+watch_esp sent "$A" wire0 out
+at_exit eval "echo 0 >$train_event/enable; echo 0 >$train_event/filter"
+echo 'len > 4000' >$train_event/filter
+echo 1 >$train_event/enable
+
+arrives "no discipline"
+disciplines
+features
+netfilter_queue
+skip "Open vSwitch" "its programs are not in this root"
+wrong_wire "a wire that loses" netem loss 2%
+wrong_wire "a wire that reorders" netem delay 2ms reorder 90% 50%
+vlan
+damaged wire0
+plan_done
