@@ -231,7 +231,7 @@ is_accel || skip_all "the ESP engine" "it is not of this module"
 skip_without_python esp_gso
 have ethtool || skip_all esp_gso "ethtool is not installed"
 [ -d $train_event ] || skip_all esp_gso "this kernel has no tracepoints"
-modprobe -aq sch_tbf sch_cake sch_netem sch_htb sch_fq_codel || true
+modprobe -aq sch_tbf sch_cake sch_netem sch_fq_codel || true
 
 topology
 tunnels

@@ -223,7 +223,6 @@ have ethtool || skip_all esp_slots "ethtool is not installed"
 
 two_hosts
 must load_deps
-# What captures hold on to is one more packet on its way when the module goes.
 {
 	case_sas 1 tunnel 4 4 gcm128 0
 	case_sas 2 tunnel 6 6 gcm128 0
