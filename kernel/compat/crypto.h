@@ -10,18 +10,23 @@
 #include "xfrm_accel_probes.h"
 
 /*
- * XAC_CRYPTO_DONE - head of a completion function
- * @name: of the function
- * @base: its argument for xac_crypto_data()
- * @err: its argument for the errno
+ * A completion function is declared with xac_crypto_base in its head, and
+ * gets what it was registered with by xac_crypto_data().
  */
 #ifdef XAC_HAVE_CRYPTO_DATA
-#define XAC_CRYPTO_DONE(name, base, err) void name(void *base, int err)
-#define xac_crypto_data(base) (base)
+#define xac_crypto_base void
+
+static inline void *xac_crypto_data(void *base)
+{
+	return base;
+}
 #else
-#define XAC_CRYPTO_DONE(name, base, err) \
-	void name(struct crypto_async_request *base, int err)
-#define xac_crypto_data(base) ((base)->data)
+#define xac_crypto_base struct crypto_async_request
+
+static inline void *xac_crypto_data(struct crypto_async_request *base)
+{
+	return base->data;
+}
 #endif
 
 #endif /* _XAC_COMPAT_CRYPTO_H */

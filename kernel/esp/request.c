@@ -54,7 +54,7 @@ void xac_request_put(struct xac_request *r)
 	kfree(this_cpu_xchg(xac_spare_request, r));
 }
 
-static XAC_CRYPTO_DONE(xac_request_done, base, err)
+static void xac_request_done(xac_crypto_base *base, int err)
 {
 	struct xac_request *r = xac_crypto_data(base);
 
