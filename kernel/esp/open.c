@@ -10,20 +10,13 @@
 #include "esp/request.h"
 
 /* The driver took its time: the packet goes on from a softirq of its own. */
-static void xac_opened_late(struct xac_request *r, int err)
+static void xac_opened_late(struct sk_buff *skb, int err)
 {
-	struct sk_buff *skb = r->skb;
-	struct net_device *dev = skb->dev;
-
-	xac_request_put(r);
-
 	local_bh_disable();
 	rcu_read_lock();
 	xac_esp_opened(xfrm_input_state(skb), skb, err);
 	rcu_read_unlock();
 	local_bh_enable();
-
-	dev_put(dev);
 }
 
 /**
@@ -61,11 +54,6 @@ int xac_esp_open(struct xfrm_state *x, struct sk_buff *skb, __be32 seq)
 	if (!r)
 		return -ENOMEM;
 
-	/*
-	 * A driver that takes its time finds packet, SA and device as they
-	 * are; the device keeps its namespace.
-	 */
-	dev_hold(skb->dev);
 	esph = (struct ip_esp_hdr *)skb->data;
 	seq_hi = htonl(xfrm_replay_seqhi(x, seq));
 	xac_request_packet(r, x, skb, esph, seq_hi, xac_opened_late);
@@ -74,13 +62,5 @@ int xac_esp_open(struct xfrm_state *x, struct sk_buff *skb, __be32 seq)
 	aead_request_set_crypt(req, &r->sg, &r->sg,
 			       skb->len - sizeof(*esph), xac_request_iv(r));
 
-	err = crypto_aead_decrypt(req);
-	if (err == -EINPROGRESS)
-		return err;
-
-	xac_request_restore(r);
-	xac_request_put(r);
-	dev_put(skb->dev);
-
-	return err;
+	return xac_request_end(r, crypto_aead_decrypt(req));
 }

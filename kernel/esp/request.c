@@ -2,6 +2,7 @@
 /*
  * Crypto requests: their memory, and what is the same for both directions.
  */
+#include <linux/netdevice.h>
 #include <linux/percpu.h>
 #include <linux/slab.h>
 #include <net/esp.h>
@@ -54,16 +55,32 @@ void xac_request_put(struct xac_request *r)
 	kfree(this_cpu_xchg(xac_spare_request, r));
 }
 
+/* The ESP header goes back to its place. */
+static void xac_request_restore(struct xac_request *r)
+{
+	__be32 *aad = sg_virt(&r->sg);
+
+	if (!r->esn)
+		return;
+
+	aad[1] = aad[0];
+	aad[0] = r->shifted;
+}
+
 static void xac_request_done(xac_crypto_base *base, int err)
 {
 	struct xac_request *r = xac_crypto_data(base);
+	struct sk_buff *skb = r->skb;
+	struct net_device *dev = skb->dev;
 
 	/* A driver says so when a request leaves its backlog. */
 	if (err == -EINPROGRESS)
 		return;
 
 	xac_request_restore(r);
-	r->done(r, err);
+	r->done(skb, err);
+	xac_request_put(r);
+	dev_put(dev);
 }
 
 /**
@@ -73,23 +90,29 @@ static void xac_request_done(xac_crypto_base *base, int err)
  * @skb: the packet; linear, in memory of its own
  * @esph: its ESP header; the packet ends with the ICV
  * @seq_hi: upper half of the sequence number
- * @done: called if the request returns -EINPROGRESS, when it is finished
+ * @done: called when the request is finished that has returned -EINPROGRESS;
+ * takes the packet
  *
  * The AAD is SPI and sequence number, with ESN 64 bits of it (RFC 4303,
  * section 2.2.1; RFC 4106, section 5). Drivers are fast only where AAD and
  * IV are contiguous, so the header moves 4 bytes forward, over what lies
- * there, until xac_request_restore() is called.
+ * there, until the request has ended.
  *
- * The caller sets the lengths: aead_request_set_crypt().
+ * A driver that takes its time finds packet, SA and device as they are: the
+ * packet holds the SA, the request the device, and that its namespace.
+ *
+ * The caller sets the lengths, aead_request_set_crypt(), and tells what the
+ * transform returned, xac_request_end().
  */
 void xac_request_packet(struct xac_request *r, struct xfrm_state *x,
 			struct sk_buff *skb, struct ip_esp_hdr *esph,
 			__be32 seq_hi,
-			void (*done)(struct xac_request *r, int err))
+			void (*done)(struct sk_buff *skb, int err))
 {
 	struct aead_request *req = xac_request_aead(r);
 	u8 *start = (u8 *)esph;
 
+	dev_hold(skb->dev);
 	r->skb = skb;
 	r->done = done;
 	r->esn = x->props.flags & XFRM_STATE_ESN;
@@ -108,19 +131,23 @@ void xac_request_packet(struct xac_request *r, struct xfrm_state *x,
 }
 
 /**
- * xac_request_restore - put the ESP header back in its place
- * @r: the request, finished
+ * xac_request_end - what is to be done after encrypting or decrypting
+ * @r: the request
+ * @err: what the transform returned; with -EINPROGRESS the request is not
+ * ours any more
+ *
+ * Return: @err.
  */
-void xac_request_restore(struct xac_request *r)
+int xac_request_end(struct xac_request *r, int err)
 {
-	__be32 *aad = sg_virt(&r->sg);
+	if (err == -EINPROGRESS)
+		return err;
 
-	if (!r->esn)
-		return;
+	xac_request_restore(r);
+	dev_put(r->skb->dev);
+	xac_request_put(r);
 
-	aad[1] = aad[0];
-	aad[0] = r->shifted;
-	r->esn = false;
+	return err;
 }
 
 /**

@@ -36,7 +36,7 @@ struct xac_request {
 	bool esn;
 	struct sk_buff *skb;
 	struct scatterlist sg;
-	void (*done)(struct xac_request *r, int err);
+	void (*done)(struct sk_buff *skb, int err);
 	u8 memory[] __aligned(CRYPTO_MINALIGN);
 };
 
@@ -55,8 +55,8 @@ void xac_request_put(struct xac_request *r);
 void xac_request_packet(struct xac_request *r, struct xfrm_state *x,
 			struct sk_buff *skb, struct ip_esp_hdr *esph,
 			__be32 seq_hi,
-			void (*done)(struct xac_request *r, int err));
-void xac_request_restore(struct xac_request *r);
+			void (*done)(struct sk_buff *skb, int err));
+int xac_request_end(struct xac_request *r, int err);
 void xac_requests_free(void);
 
 #endif /* _XAC_ESP_REQUEST_H */

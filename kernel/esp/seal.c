@@ -13,21 +13,18 @@
  * The driver took its time. The core has given the packet away, and gets it
  * back as validate_xmit_xfrm() would have left it.
  */
-static void xac_sealed_late(struct xac_request *r, int err)
+static void xac_sealed_late(struct sk_buff *skb, int err)
 {
-	struct sk_buff *skb = r->skb;
-	struct net_device *dev = skb->dev;
-
-	xac_request_put(r);
 	if (err) {
-		XFRM_INC_STATS(dev_net(dev), LINUX_MIB_XFRMOUTSTATEPROTOERROR);
+		XFRM_INC_STATS(dev_net(skb->dev),
+			       LINUX_MIB_XFRMOUTSTATEPROTOERROR);
 		kfree_skb(skb);
-	} else {
-		skb_push(skb, skb->data - skb_mac_header(skb));
-		secpath_reset(skb);
-		xfrm_dev_resume(skb);
+		return;
 	}
-	dev_put(dev);
+
+	skb_push(skb, skb->data - skb_mac_header(skb));
+	secpath_reset(skb);
+	xfrm_dev_resume(skb);
 }
 
 /**
@@ -57,7 +54,6 @@ int xac_esp_seal(struct xfrm_state *x, struct sk_buff *skb, u64 seq)
 	struct xac_request *r;
 	__be64 number;
 	u8 *iv;
-	int err;
 
 	if (xac_esp_is_plain(x))
 		return 0;
@@ -71,18 +67,9 @@ int xac_esp_seal(struct xfrm_state *x, struct sk_buff *skb, u64 seq)
 	memset(iv, 0, iv_len);
 	memcpy(iv + iv_len - used, (u8 *)(&number + 1) - used, used);
 
-	dev_hold(skb->dev);
 	xac_request_packet(r, x, skb, esph, htonl(seq >> 32), xac_sealed_late);
 	req = xac_request_aead(r);
 	aead_request_set_crypt(req, &r->sg, &r->sg, encrypted, iv);
 
-	err = crypto_aead_encrypt(req);
-	if (err == -EINPROGRESS)
-		return err;
-
-	xac_request_restore(r);
-	xac_request_put(r);
-	dev_put(skb->dev);
-
-	return err;
+	return xac_request_end(r, crypto_aead_encrypt(req));
 }
