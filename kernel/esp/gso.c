@@ -119,7 +119,7 @@ static struct sk_buff *xac_gso_by_mode(struct xfrm_state *x,
  * twice (RFC 4106, section 3).
  */
 static int xac_gso_prepare(struct xfrm_state *x, struct sk_buff *segs,
-			   unsigned int reserved)
+			   unsigned int reserved, bool hardware)
 {
 	struct crypto_aead *aead = x->data;
 	/* The longest that there can be, whatever a segment's length. */
@@ -132,6 +132,8 @@ static int xac_gso_prepare(struct xfrm_state *x, struct sk_buff *segs,
 	skb_list_walk_safe(segs, skb, next) {
 		if (++n > reserved)
 			return -EINVAL;
+		if (hardware)
+			continue;
 		err = xac_esp_own(skb, tail);
 		if (err)
 			return err;
@@ -185,10 +187,10 @@ struct sk_buff *xac_esp_gso_segment(const struct xac_esp_family *fam,
 	segs = xac_gso_by_mode(x, fam, skb, features);
 	if (!segs)
 		return ERR_PTR(-EINVAL);
-	if (IS_ERR(segs) || hardware)
+	if (IS_ERR(segs))
 		return segs;
 
-	err = xac_gso_prepare(x, segs, reserved);
+	err = xac_gso_prepare(x, segs, reserved, hardware);
 	if (err) {
 		kfree_skb_list(segs);
 		return ERR_PTR(err);

@@ -96,11 +96,11 @@ static int xac_esp_hand_over(struct sk_buff *skb)
  * would lose the segments before it; so the segment is sent, without what it
  * carried, and its receiver discards it.
  */
-static int xac_esp_spoil(struct sk_buff *skb)
+static int xac_esp_spoil(struct xfrm_state *x, struct sk_buff *skb)
 {
 	struct ip_esp_hdr *esph = ip_esp_hdr(skb);
 
-	XFRM_INC_STATS(dev_net(skb->dev), LINUX_MIB_XFRMOUTSTATEPROTOERROR);
+	XFRM_INC_STATS(xs_net(x), LINUX_MIB_XFRMOUTSTATEPROTOERROR);
 	memset(esph->enc_data, 0, skb_tail_pointer(skb) - esph->enc_data);
 
 	return 0;
@@ -155,7 +155,7 @@ static int xac_esp_xmit(struct xfrm_state *x, struct sk_buff *skb,
 	if (err == -EINPROGRESS)
 		return err;
 	if (err && segment)
-		err = xac_esp_spoil(skb);
+		err = xac_esp_spoil(x, skb);
 	if (!err)
 		secpath_reset(skb);
 
