@@ -9,20 +9,15 @@
 #include <linux/udp.h>
 #include <net/net_namespace.h>
 
-#include "compat/kunit.h"
 #include "esp/esp.h"
 
 #define XAC_PROC_NAME	"xfrm_accel"
 
-/**
- * xac_esp_why_not - why an SA is not the engine's
- * @x: the SA
- * @send: for sending, or else for receiving
- *
- * Return: NULL if it is the engine's, or else the reason, in words.
+/*
+ * Why the engine does not send by an SA, or does not receive by it: in words,
+ * or NULL if it does.
  */
-VISIBLE_IF_KUNIT
-const char *xac_esp_why_not(const struct xfrm_state *x, bool send)
+static const char *xac_esp_why_not(const struct xfrm_state *x, bool send)
 {
 	if (x->xso.dev)
 		return "a device does";
