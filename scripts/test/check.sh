@@ -93,24 +93,28 @@ shown() {
 	return "$1"
 }
 
-# lint and kunit use one processor each, so they run side by side.
-lint_and_kunit() {
-	local rc=0
+# beside NAME OTHER: two stages at once, one processor each. What the first says is shown
+# when the second is through.
+beside() {
+	local name=$1 rc=0
 	mkdir -p build/test
+	export JOBS=1
 	# In a group of its own, to be ended as a whole.
-	setsid scripts/test/check.sh lint >build/test/lint.out 2>&1 &
-	lint=$!
-	trap 'kill -- -$lint 2>/dev/null || :' EXIT
-	run_stage kunit
-	wait $lint || rc=$?
+	setsid scripts/test/check.sh "$name" >"build/test/$name.out" 2>&1 &
+	other=$!
+	trap 'kill -- -$other 2>/dev/null || :' EXIT
+	run_stage "$2"
+	wait $other || rc=$?
 	trap - EXIT
-	stage lint shown $rc build/test/lint.out
+	unset JOBS
+	stage "$name" shown $rc "build/test/$name.out"
 }
 
 stages=("$@")
 if [ $# = 0 ]; then
-	lint_and_kunit
-	stages=(debug bare guest)
+	beside lint kunit
+	beside bare debug
+	stages=(guest)
 fi
 for name in "${stages[@]}"; do
 	run_stage "$name"

@@ -16,6 +16,8 @@
 # first failure. SLOW=N says how much slower than a real machine the labs may be,
 # and stretches the time limits; the default depends on the lab.
 #
+# -j says how many tests run at a time, and JOBS=N in the environment the same (2).
+#
 # Prints a line for each test, what failed, and "N passed, N failed, N skipped".
 # Everything else is left in build/test/. Exit status: 0 when nothing failed.
 set -euo pipefail
@@ -23,7 +25,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=scripts/lab/lib.sh
 . "$here/../lab/lib.sh"
 
-lab=qemu kernel=6.1 impl=xfrm_accel jobs=2
+lab=qemu kernel=6.1 impl=xfrm_accel jobs=${JOBS:-2}
 while getopts l:k:i:j: option; do
 	case $option in
 	l) lab=$OPTARG ;;
