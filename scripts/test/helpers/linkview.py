@@ -37,7 +37,6 @@ NAMES = {
 }
 STATS, AF_SPEC, STATS64, LINKINFO = 7, 26, 23, 18
 AF_INET6, INET6_STATS, INET6_CACHEINFO, INET6_ICMP6STATS = 10, 3, 5, 6
-IFF_UP = 1
 
 
 def linkinfo(data):
@@ -65,7 +64,7 @@ def link_lines(body):
             parts = linkinfo(data)
         elif number == AF_SPEC:
             parts = af_spec(data)
-        elif number in (STATS, STATS64) and (flags & IFF_UP or not any(data)):
+        elif number in (STATS, STATS64):
             parts = []
         for part, value in parts:
             yield f"{NAMES.get(number, number)}{part and ' ' + part} {value.hex()}"
