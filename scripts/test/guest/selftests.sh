@@ -18,9 +18,14 @@ dir=${HELPERS:-}/selftests
 # results IMPL SCRIPT: its "TEST: name [ OK ]" lines, numbered: names repeat
 results()
 {
+	local ns
 	IMPL=$1 load_impl >&2 || die "$1 does not load"
 	(cd "$dir" && PATH=$TMP/bin:$PATH timeout $((150 * slow)) bash "./$2" </dev/null 2>&1) |
 		sed -n 's/^TEST: *\(.*[^ ]\) *\[ *\([A-Z]*\) *\]/\1: \2/p' | cat -n
+	# They leave their namespaces, and the SAs in there hold our module.
+	for ns in $(ip netns list | cut -d' ' -f1); do
+		ip netns del "$ns"
+	done
 	IMPL=$1 wait_for 30 impl_unused || die "$1 stays in use"
 	rmmod "$1" || die "$1 does not unload"
 }
