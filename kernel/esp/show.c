@@ -73,7 +73,8 @@ static int xac_show_states(struct seq_file *seq, void *unused)
 	err = xfrm_state_walk(net, &walk, xac_show_state, seq);
 	xfrm_state_walk_done(&walk, net);
 
-	return err;
+	/* That there is no SA at all is no error. */
+	return err == -ENOENT ? 0 : err;
 }
 
 static int __net_init xac_show_init(struct net *net)
