@@ -15,8 +15,8 @@
  *
  * layout.c knows the form of a packet, request.c the crypto requests, seal.c
  * and open.c encrypt and decrypt one packet; gso.c, gro.c and type_offload.c
- * are what the kernel calls. None of them knows a family: what IPv4 and IPv6
- * do differently is in family.c.
+ * are what the kernel calls, and natt.c for ESP in UDP. None of them is there
+ * twice: what IPv4 and IPv6 do differently is in family.c.
  *
  * A packet is transformed in place, in memory that nobody else can see; one
  * that lies elsewhere is copied first: xac_esp_own().
@@ -25,7 +25,6 @@
 /**
  * struct xac_esp_family - where IPv4 and IPv6 differ as the outer family
  * @family: AF_INET or AF_INET6
- * @header_len: of the IP header without options or extension headers
  * @daddr_offset: of the destination address in it
  * @offloads: GRO and GSO callbacks of the protocols within
  * @ipip_gso_type: of a train of packets of the other family within
@@ -39,7 +38,6 @@
  */
 struct xac_esp_family {
 	unsigned short family;
-	unsigned short header_len;
 	unsigned short daddr_offset;
 	const struct net_offload __rcu **offloads;
 	unsigned int ipip_gso_type;

@@ -68,7 +68,6 @@ static void xac_ipv6_nat_source(const struct sk_buff *skb,
 
 const struct xac_esp_family xac_esp_ipv4 = {
 	.family		= AF_INET,
-	.header_len	= sizeof(struct iphdr),
 	.daddr_offset	= offsetof(struct iphdr, daddr),
 	.offloads	= inet_offloads,
 	.ipip_gso_type	= SKB_GSO_IPXIP4,
@@ -80,7 +79,6 @@ const struct xac_esp_family xac_esp_ipv4 = {
 
 const struct xac_esp_family xac_esp_ipv6 = {
 	.family		= AF_INET6,
-	.header_len	= sizeof(struct ipv6hdr),
 	.daddr_offset	= offsetof(struct ipv6hdr, daddr),
 	.offloads	= inet6_offloads,
 	.ipip_gso_type	= SKB_GSO_IPXIP6,

@@ -6,7 +6,7 @@
 #   lint      compilers' warnings, sparse, checkpatch, kernel-doc, shellcheck
 #   kunit     KUnit suites in UML, plain and with sanitizers
 #   debug     two guest tests in UML with sanitizers: links and namespaces, late completions
-#   sanitize  all guest tests that suit UML with sanitizers: half an hour
+#   sanitize  more guest tests in UML with sanitizers, for which check has no time
 #   bare      guest tests in UML without the in-tree interface
 #   guest     guest tests on Debian's stock 6.1 kernel in QEMU
 #   kernels   guest tests on the stock 6.12 and 7.3 kernels
@@ -98,15 +98,13 @@ shown() {
 beside() {
 	local name=$1 rc=0
 	mkdir -p build/test
-	export JOBS=1
 	# In a group of its own, to be ended as a whole.
-	setsid scripts/test/check.sh "$name" >"build/test/$name.out" 2>&1 &
+	JOBS=1 setsid scripts/test/check.sh "$name" >"build/test/$name.out" 2>&1 &
 	other=$!
 	trap 'kill -- -$other 2>/dev/null || :' EXIT
-	run_stage "$2"
+	JOBS=1 run_stage "$2"
 	wait $other || rc=$?
 	trap - EXIT
-	unset JOBS
 	stage "$name" shown $rc "build/test/$name.out"
 }
 

@@ -17,6 +17,7 @@ import sys
 from counts import KERNEL, Boot
 
 INTERFACES = ("xfrm_interface", "xfrm_accel")
+OFFLOAD = {"esp4_offload", "esp6_offload"}
 
 # The xfrm core: the functions of net/xfrm/, net/ipv4/xfrm4_*.c and net/ipv6/xfrm6_*.c.
 # Those whose name does not say it are listed as far as a packet comes through them.
@@ -48,25 +49,23 @@ def evidence(system, row):
         yield "chacha_x86_64", None, None
         return
     if encap:
-        if system == "xfrm_accel":
-            yield "xfrm_accel", "xac_start_xmit", 1
-        elif system != "in-tree-policy":
-            yield "xfrm_interface", "xfrmi_xmit", 1
         yield KERNEL, "xfrm_output", 1
         if system == "xfrm_accel":
+            yield "xfrm_accel", "xac_start_xmit", 1
             yield "xfrm_accel", "xac_esp_xmit", 1
         else:
+            if system != "in-tree-policy":
+                yield "xfrm_interface", "xfrmi_xmit", 1
             yield f"esp{family}_offload", "esp_xmit" if family == 4 else "esp6_xmit", 1
     if decap:
+        yield KERNEL, "xfrm_input", 1
         if system == "xfrm_accel":
             yield "xfrm_accel", "xac_receive_cb", 1
-        elif system != "in-tree-policy":
-            yield "xfrm_interface", "xfrmi_rcv_cb", 1
-        if system == "xfrm_accel":
             yield "xfrm_accel", "xac_esp_gro_take", 1
         else:
+            if system != "in-tree-policy":
+                yield "xfrm_interface", "xfrmi_rcv_cb", 1
             yield f"esp{family}_offload", f"esp{family}_gro_receive", 1
-        yield KERNEL, "xfrm_input", 1
     for module in CIPHER_MODULES.get(row["cipher"], []):
         yield module, None, None
     if system == "pcrypt":
@@ -75,9 +74,8 @@ def evidence(system, row):
 
 def allowed_modules(system):
     """Of those that could stand in for one another."""
-    offload = {"esp4_offload", "esp6_offload"}
-    return {"in-tree": {"xfrm_interface"} | offload, "in-tree-policy": offload,
-            "pcrypt": {"xfrm_interface", "pcrypt"} | offload,
+    return {"in-tree": {"xfrm_interface"} | OFFLOAD, "in-tree-policy": OFFLOAD,
+            "pcrypt": {"xfrm_interface", "pcrypt"} | OFFLOAD,
             "xfrm_accel": {"xfrm_accel"}, "wireguard": {"wireguard"}}.get(system, set())
 
 
@@ -94,20 +92,16 @@ def faults(system, row, interval):
             yield f"{module}:{name} was called {calls} times for {packets} packets"
     if system in ("in-tree", "xfrm_accel", "pcrypt") and not interval.stretch:
         yield "the interface was not seen between its ends"
-    for module in {"xfrm_interface", "xfrm_accel", "wireguard", "pcrypt", "esp4_offload", "esp6_offload"} - allowed_modules(system):
+    for module in ({"xfrm_interface", "xfrm_accel", "wireguard", "pcrypt"} | OFFLOAD) - allowed_modules(system):
         if interval.of_module(module):
             yield f"module {module} was used"
 
 
-def is_interface(function):
-    """Of the module with the interface, but not of the ESP engine in the same module."""
-    module, name = function
-    return module in INTERFACES and not ENGINE.match(name)
-
-
 def is_ours(function):
     module, name = function
-    return is_interface(function) or (module == KERNEL and CORE.match(name) is not None)
+    if module == KERNEL:
+        return CORE.match(name) is not None
+    return module in INTERFACES and not ENGINE.match(name)
 
 
 def lookup_cost(interval):

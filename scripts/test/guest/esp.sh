@@ -69,9 +69,6 @@ lines()
 	done
 }
 
-paths_a() { case_paths A "${@:1:4}"; }
-paths_b() { case_paths B "${@:1:4}"; }
-
 # SAs that this kernel does not make are left out of the cases, and said to be.
 supported()
 {
@@ -168,19 +165,9 @@ bulk=100000
 two_hosts
 supported
 if [ -n "${FULL:-}" ]; then all_cases; else some_cases; fi
-lines case_sas >"$TMP/sas"
-lines paths_a >"$TMP/paths-a"
-lines paths_b >"$TMP/paths-b"
-
-must ip -n "$B" -batch "$TMP/sas"
-must load_impl
-must ip -n "$A" -batch "$TMP/sas"
+engine_and_kernel lines
 same "A's SAs are bound to the engine, B's are not" \
 	"$(cat /sys/module/xfrm_accel/refcnt)" $((2 * ${#cases[@]}))
-must ip -n "$A" -batch "$TMP/paths-a"
-must ip -n "$B" -batch "$TMP/paths-b"
-esp_gro "$A" on
-esp_gro "$B" off
 serve "$A"
 serve "$B"
 CLIENT=near open_client "$A"

@@ -51,9 +51,6 @@ all_lines()
 	done
 }
 
-paths_a() { case_paths A "${@:1:4}"; }
-paths_b() { case_paths B "${@:1:4}"; }
-
 # --- sent -----------------------------------------------------------------------
 
 # every_size: UDP datagrams with every padding there can be
@@ -162,16 +159,7 @@ skip_without_python esp_wire
 python3 -c 'import cryptography' 2>/dev/null || skip_all esp_wire "python3-cryptography is not installed"
 
 two_hosts
-all_lines case_sas >"$TMP/sas"
-all_lines paths_a >"$TMP/paths-a"
-all_lines paths_b >"$TMP/paths-b"
-must ip -n "$B" -batch "$TMP/sas"
-must load_impl
-must ip -n "$A" -batch "$TMP/sas"
-must ip -n "$A" -batch "$TMP/paths-a"
-must ip -n "$B" -batch "$TMP/paths-b"
-esp_gro "$A" on
-esp_gro "$B" off
+engine_and_kernel all_lines
 serve "$B"
 open_client "$A"
 sent

@@ -106,6 +106,25 @@ case_paths()
 # ESP GRO runs on a veth that is asked to when its peer sends no ready-made trains.
 esp_gro() { must in_ns "$1" ethtool -K "${3:-wire0}" gro "$2" tso off; }
 
+# engine_and_kernel LINES: SAs and ways for every case. LINES COMMAND calls COMMAND with
+# each. A's SAs are bound to the engine; B's, made before the module was loaded, are the
+# kernel's, which decrypts as well: B has no GRO.
+engine_and_kernel()
+{
+	local host
+	"$1" case_sas >"$TMP/sas"
+	must ip -n "$B" -batch "$TMP/sas"
+	must load_impl
+	must ip -n "$A" -batch "$TMP/sas"
+	for host in A B; do
+		paths() { case_paths $host "${@:1:4}"; }
+		"$1" paths >"$TMP/paths-$host"
+		must ip -n "${!host}" -batch "$TMP/paths-$host"
+	done
+	esp_gro "$A" on
+	esp_gro "$B" off
+}
+
 # xfrm_errors NS: what /proc/net/xfrm_stat has counted
 xfrm_errors()
 {

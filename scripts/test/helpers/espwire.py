@@ -36,6 +36,8 @@ import struct
 import sys
 import time
 
+from rawpkt import checksum
+
 SOL_PACKET, PACKET_STATISTICS, PACKET_OUTGOING, ETH_P_ALL = 263, 6, 4, 3
 SO_RCVBUFFORCE = 33
 PATIENCE = 5 * int(os.environ.get('SLOW') or 1)  # seconds in which something must happen
@@ -44,14 +46,6 @@ IPIP, TCP, UDP, IPV6, ESP, NONE, ICMPV6 = 4, 6, 17, 41, 50, 59, 58
 
 class Bad(Exception):
     """Something is wrong with a packet."""
-
-
-def checksum(data):
-    data += b'\0' * (len(data) & 1)
-    total = sum(struct.unpack('!%dH' % (len(data) // 2), data))
-    while total >> 16:
-        total = (total & 0xffff) + (total >> 16)
-    return ~total & 0xffff
 
 
 def check_transport(addrs, proto, data):
