@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Linux 6.1 as a User Mode Linux process, from Debian's kernel source.
+# Linux 6.1 as a User Mode Linux process, from Debian's kernel source, with one patch that
+# lets it start on any processor.
 #
 #   uml.sh build plain|debug|bare
 #	prints a directory with linux, build (KDIR for modules), src, mods, release; builds
@@ -53,6 +54,7 @@ fetch_source() {
 	unpack_pkgs bookworm "$1" "linux-source-$SERIES"
 	mkdir "$1/linux"
 	tar -C "$1/linux" --strip-components=1 -xf "$1/usr/src/linux-source-$SERIES.tar.xz"
+	patch -s -d "$1/linux" -p1 <"$here/uml-$SERIES.patch"
 	rm -r "${1:?}/usr"
 }
 
@@ -78,12 +80,13 @@ build_kernel() {
 
 # Sets U, the directory of the build.
 build() {
-	local flavour=$1 version src gcc
-	need_pkgs gcc libc6-dev make flex bison bc kmod xz-utils squashfs-tools
+	local flavour=$1 version src gcc patch
+	need_pkgs gcc libc6-dev make flex bison bc kmod patch xz-utils squashfs-tools
 	version=$(candidate bookworm linux-source-$SERIES)
-	src=$XA_CACHE/src/linux-${SERIES}_$version
+	patch=$(key_of "$(<"$here/uml-$SERIES.patch")")
+	src=$XA_CACHE/src/linux-${SERIES}_$version-$patch
 	gcc=$(gcc -dumpfullversion)
-	U=$XA_CACHE/uml/$SERIES-$flavour-$(key_of "$(fragment_of "$flavour")" "$version" "$gcc")
+	U=$XA_CACHE/uml/$SERIES-$flavour-$(key_of "$(fragment_of "$flavour")" "$version" "$patch" "$gcc")
 	[ -e "$U/.done" ] || cached "$src" fetch_source "$src" "$version"
 	cached "$U" build_kernel "$U" "$flavour" "$src/linux"
 }
