@@ -6,6 +6,8 @@
  * kunit_test_suites() is of no use for that: those suites are run before the
  * module's init function.
  */
+#include <linux/module.h>
+
 #include "compat/kunit.h"
 #include "kunit/fixture.h"
 
@@ -28,14 +30,32 @@ static struct kunit_suite *xac_suites[] = {
 	&xac_transmit_suite,
 };
 
+static char *xac_only_suite;
+module_param_named(suite, xac_only_suite, charp, 0444);
+MODULE_PARM_DESC(suite, "The only test suite to run");
+
+static struct kunit_suite *xac_chosen[ARRAY_SIZE(xac_suites)];
+static int xac_chosen_count;
+
+static void xac_kunit_choose(void)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(xac_suites); i++)
+		if (!xac_only_suite ||
+		    !strcmp(xac_only_suite, xac_suites[i]->name))
+			xac_chosen[xac_chosen_count++] = xac_suites[i];
+}
+
 /**
- * xac_kunit_run - run every suite
+ * xac_kunit_run - run every suite, or the one asked for
  *
  * The results are in the kernel log and in debugfs, kunit/SUITE/results.
  */
 void xac_kunit_run(void)
 {
-	__kunit_test_suites_init(xac_suites, ARRAY_SIZE(xac_suites));
+	xac_kunit_choose();
+	__kunit_test_suites_init(xac_chosen, xac_chosen_count);
 }
 
 /**
@@ -43,5 +63,5 @@ void xac_kunit_run(void)
  */
 void xac_kunit_exit(void)
 {
-	__kunit_test_suites_exit(xac_suites, ARRAY_SIZE(xac_suites));
+	__kunit_test_suites_exit(xac_chosen, xac_chosen_count);
 }

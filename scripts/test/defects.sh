@@ -14,16 +14,16 @@
 #                           Several such lines: each of these must notice
 #
 # Prints a line for each, with the first result that failed; ends with
-# "N passed, N failed, N skipped". A test that only ran out of time has noticed
-# nothing: where the machine is slow, give it time with SLOW=N (run-guest.sh).
+# "N passed, N failed, N skipped". JOBS=N of them at a time (2). A test that only
+# ran out of time has noticed nothing: where the machine is slow, give it time with
+# SLOW=N (run-guest.sh).
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=scripts/lab/lib.sh
 . "$here/../lab/lib.sh"
 cd "$XA_TOP"
 
-copy=$XA_TOP/build/defects/tree
-log=$XA_TOP/build/defects/log
+work=$XA_TOP/build/defects
 passed=0 failed=0
 
 header() { sed -n "s/^$2: *//p" "$1"; }
@@ -33,7 +33,7 @@ fails() {
 	local lab=${1%%-[67].*} kernel=${1#qemu-}
 	symptom=
 	if [ "$1" = kunit ]; then
-		"$copy/scripts/test/kunit.sh" plain >"$log" 2>&1 && return 1
+		"$copy/scripts/test/kunit.sh" -s "$2" plain >"$log" 2>&1 && return 1
 		symptom=$(sed -n "/# Subtest: $2\$/,/^\(not \)\?ok /s/^    not ok [0-9]* -* *//p" "$log")
 	else
 		[ "$lab" != "$1" ] || kernel=6.1
@@ -73,10 +73,22 @@ try() {
 	patch -s -R -d "$copy" -p1 <"$patch"
 }
 
+# worker NUMBER: takes defects that no other one has taken, in a copy of its own
+worker() {
+	local name
+	copy=$work/tree$1 log=$work/log$1
+	mkdir "$copy"
+	git ls-files -z | xargs -0 cp -a --parents -t "$copy"
+	for name in "${names[@]}"; do
+		! mkdir "$work/taken/$name" 2>/dev/null || try "scripts/test/defects/$name.patch"
+	done
+	rm -rf "$copy"
+	echo "$passed $failed" >"$work/totals$1"
+}
+
 need_pkgs patch git
-rm -rf "$copy"
-mkdir -p "$copy"
-git ls-files -z | xargs -0 cp -a --parents -t "$copy"
+rm -rf "$work"
+mkdir -p "$work/taken"
 names=("$@")
 if [ $# = 0 ]; then
 	for patch in scripts/test/defects/*.patch; do
@@ -84,10 +96,16 @@ if [ $# = 0 ]; then
 		names+=("${patch%.patch}")
 	done
 fi
-for name in "${names[@]}"; do
-	try "scripts/test/defects/$name.patch"
+jobs=${JOBS:-2}
+for ((i = 1; i <= jobs; i++)); do
+	worker "$i" &
 done
-rm -rf "$copy"
+wait
+for ((i = 1; i <= jobs; i++)); do
+	# One that died has no totals.
+	read -r p f <"$work/totals$i" || f=1 p=0
+	passed=$((passed + p)) failed=$((failed + f))
+done
 
 echo "$passed passed, $failed failed, 0 skipped"
 [ "$failed" = 0 ]

@@ -4,7 +4,7 @@
 # kunit-in-guest.sh SUITE... - runs in the lab, as root: loads the module that was built with
 # the unit tests, reads what they said, and checks that each SUITE ran to its end.
 #
-# Environment: MODULE, TESTDIR, OUT as in lib.sh. Prints KTAP. Leaves $OUT/totals with the
+# Environment: MODULE, TESTDIR, OUT as in lib.sh; ONLY=SUITE to run no other one. Prints KTAP. Leaves $OUT/totals with the
 # numbers "passed failed skipped" and $OUT/log with the kernel log.
 
 # shellcheck disable=SC2317  # functions are called through check()
@@ -128,7 +128,7 @@ echo 0 >/proc/sys/net/ipv6/conf/default/router_solicitations
 
 echo "KTAP version 1"
 mark=$(log_mark)
-check "the module loads" insmod "$MODULE"
+check "the module loads" insmod "$MODULE" ${ONLY:+suite="$ONLY"}
 log_since "$mark" >"$OUT/log"
 for suite in "${SUITES[@]}"; do
 	judge_suite "$suite"

@@ -3,7 +3,9 @@
 #
 # Runs the unit tests of kunit/ in a UML kernel.
 #
-#   kunit.sh [plain] [debug]	(both without an argument)
+#   kunit.sh [-s SUITE] [plain] [debug]	(both without an argument)
+#
+# -s SUITE runs that suite alone, say xac_table.
 #
 # debug is the kernel with sanitizers, leak detection and failing allocations: tests that need
 # these are skipped in plain. Prints KTAP and "N passed, N failed, N skipped"; the kernel logs
@@ -14,6 +16,14 @@ here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=scripts/lab/lib.sh
 . "$here/../lab/lib.sh"
 
+only=
+while getopts s: option; do
+	case $option in
+	s) only=$OPTARG ;;
+	*) die "usage: see the top of the script" ;;
+	esac
+done
+shift $((OPTIND - 1))
 flavours=("$@")
 [ $# != 0 ] || flavours=(plain debug)
 work=$XA_TOP/build/kunit
@@ -25,6 +35,10 @@ for file in "$XA_TOP"/kunit/*_kunit.c; do
 	file=${file##*/}
 	suites+=("xac_${file%_kunit.c}")
 done
+if [ -n "$only" ]; then
+	[[ " ${suites[*]} " == *" $only "* ]] || die "no such suite: $only"
+	suites=("$only")
+fi
 
 # prepare FLAVOUR: makes the directory that goes into the lab
 prepare()
@@ -39,7 +53,7 @@ prepare()
 	cp "$here/lib.sh" "$here/kunit-in-guest.sh" "$in/"
 	cp "$work/$1/ko/xfrm_accel.ko" "$in/"
 	cat >"$in/run.sh" <<-EOF
-		MODULE=\$IN/xfrm_accel.ko OUT=\$OUT exec bash \$IN/kunit-in-guest.sh ${suites[*]}
+		MODULE=\$IN/xfrm_accel.ko OUT=\$OUT ONLY=$only exec bash \$IN/kunit-in-guest.sh ${suites[*]}
 	EOF
 }
 
