@@ -16,7 +16,7 @@ case $ROOT in
 bookworm) PACKAGES=(
 	busybox kmod procps util-linux libc-bin gawk jq file
 	iproute2 iputils-ping iputils-tracepath traceroute ethtool iperf3 socat netcat-openbsd
-	tcpdump tshark nftables iptables conntrack
+	tcpdump tshark nftables iptables conntrack openvswitch-switch
 	strongswan-swanctl charon-systemd libcharon-extra-plugins
 	libstrongswan-standard-plugins libstrongswan-extra-plugins
 	bpftool python3-minimal python3 python3-scapy python3-cryptography openssl

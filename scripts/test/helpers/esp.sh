@@ -85,7 +85,7 @@ case_sas()
 case_paths()
 {
 	local n=$2 mode=$3 outer=$4 inner=$5 dev=${6:-wire0} SRC DST IN_A IN_B
-	local near far gateway ends back bits=32 route=""
+	local near far gateway ends back bits=32 dad="" route=""
 	case_addrs "$n" "$inner"
 	outer_addrs "$inner"
 	near=$IN_A far=$IN_B gateway=$DST
@@ -94,8 +94,8 @@ case_paths()
 	ends="src $SRC dst $DST" back="src $DST dst $SRC"
 	[ "$1" = A ] || { ends="src $DST dst $SRC"; back="src $SRC dst $DST"; }
 	[ "$mode" != transport ] || ends='' back=''
-	[ "$inner" = 4 ] || bits=128
-	echo "addr add $near/$bits dev lo"
+	[ "$inner" = 4 ] || bits=128 dad=nodad
+	echo "addr add $near/$bits dev lo $dad"
 	# The kernel counts on less for BEET between families than it then needs.
 	[ "$mode$inner$outer" != beet46 ] || route="advmss 1200"
 	echo "route add $far/$bits via $gateway dev $dev src $near $route"
