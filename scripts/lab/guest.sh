@@ -20,6 +20,7 @@
 # KVM is used where this very kernel was seen to boot under it (tried once per boot of this
 # machine), else TCG. XA_ACCEL=kvm or tcg decides otherwise; XA_ACCEL=icount is TCG with one
 # CPU (-s 1) whose clock counts instructions: 2 ns each, and idle time passes at once.
+# XA_KERNEL and XA_ROOT are what kernel.sh and rootfs.sh print: who boots many guests asks once.
 # XA_OUT_MB=512 bounds /out, XA_QEMU_ARGS adds arguments for QEMU.
 
 set -euo pipefail
@@ -79,8 +80,8 @@ kvm_boots() {
 KERNEL=6.1 ROOT=bookworm CPUS=2 MEM=1024 LIMIT=300 APPEND=''
 lab_options "$@"
 need_pkgs qemu-system-x86
-K=$("$XA_TOP/scripts/lab/kernel.sh" "$KERNEL")
-root=$("$XA_TOP/scripts/lab/rootfs.sh" "$ROOT")
+K=${XA_KERNEL:-$("$XA_TOP/scripts/lab/kernel.sh" "$KERNEL")}
+root=${XA_ROOT:-$("$XA_TOP/scripts/lab/rootfs.sh" "$ROOT")}
 accel=${XA_ACCEL:-}
 [ -n "$accel" ] || accel=$(kvm_boots && echo kvm || echo tcg)
 lab_prepare

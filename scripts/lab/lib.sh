@@ -80,6 +80,29 @@ run_bounded() {
 # key_of STRING...: a short name for a set of inputs.
 key_of() { printf '%s\n' "$@" | sha256sum | cut -c1-12; }
 
+# Tokens say how many things may run at once, whatever script starts them. Without XA_TOKENS,
+# a file descriptor, there is no limit.
+
+# token_pool N: makes N tokens for all that is started afterwards
+token_pool() {
+	local dir i
+	dir=$(mktemp -d)
+	mkfifo "$dir/tokens"
+	exec {XA_TOKENS}<>"$dir/tokens"
+	export XA_TOKENS
+	rm -r "$dir"
+	for ((i = 0; i < $1; i++)); do
+		printf x >&"$XA_TOKENS"
+	done
+}
+
+# token_take: waits for a token, and gives it back when this (sub)shell ends
+token_take() {
+	[ -n "${XA_TOKENS:-}" ] || return 0
+	read -r -N 1 -u "$XA_TOKENS" _
+	trap 'printf x >&"$XA_TOKENS"' EXIT
+}
+
 # cached DIR FUNCTION ARG...: FUNCTION ARG... fills the empty directory DIR, unless an earlier
 # call has done so completely. Two callers at once: the second waits for the first.
 # Call it as a statement of its own: within 'if' or '||' bash would ignore errors in FUNCTION.

@@ -11,7 +11,8 @@
 #	runs INDIR/run.sh as root in it; see guest.sh for the contract
 #
 # plain: fast, KUnit; debug: KASAN, lockdep and the like; bare: a kernel without the in-tree
-# xfrm interface. One CPU, no SIMD. XA_PRIORITY is the command to run it by, if any.
+# xfrm interface. One CPU, no SIMD. XA_PRIORITY is the command to run it by, if any; XA_KERNEL is
+# what "build" prints and XA_ROOT what rootfs.sh prints, from who has asked before.
 
 set -euo pipefail
 # shellcheck source=scripts/lab/lib.sh
@@ -96,8 +97,9 @@ run() {
 	APPEND='' LIMIT=300
 	MEM=$([ "$FLAVOUR" = debug ] && echo 1024 || echo 512)
 	lab_options "$@"
-	build "$FLAVOUR"
-	root=$("$here/rootfs.sh")
+	U=${XA_KERNEL:-}
+	[ -n "$U" ] || build "$FLAVOUR"
+	root=${XA_ROOT:-$("$here/rootfs.sh")}
 	make_initrd "$XA_CACHE/uml/initrd"
 	lab_prepare
 	BOOT_ALLOWANCE=60

@@ -16,6 +16,8 @@
 # "N passed, N failed, N skipped"; exit status 0 when nothing failed.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+# shellcheck source=scripts/lab/lib.sh
+. scripts/lab/lib.sh
 
 # What the sanitizers are to see. The unit tests take them along every path; these two add
 # what lives and dies there.
@@ -47,6 +49,12 @@ stage() {
 	echo
 }
 
+# with_token COMMAND...: when its turn comes
+with_token() (
+	token_take
+	"$@"
+)
+
 # Only those there are: a test may be for another lab.
 existing() {
 	local name
@@ -58,8 +66,8 @@ existing() {
 run_stage() {
 	local name=$1
 	case $name in
-	lint) stage lint scripts/build/lint.sh ;;
-	kunit) stage kunit scripts/test/kunit.sh plain debug ;;
+	lint) stage lint with_token scripts/build/lint.sh ;;
+	kunit) stage kunit with_token scripts/test/kunit.sh plain debug ;;
 	debug)
 		mapfile -t tests < <(existing "${debug_tests[@]}")
 		stage debug scripts/test/run-guest.sh -l uml-debug "${tests[@]}"
@@ -87,36 +95,47 @@ run_stage() {
 	esac
 }
 
-# shown STATUS FILE: what another check.sh has said and how it ended
-shown() {
-	sed '/^==/d; /^took /d; /^$/d' "$2" | uniq
-	return "$1"
-}
-
-# beside NAME OTHER: two stages at once, one processor each. What the first says is shown
-# when the second is through.
-beside() {
-	local name=$1 rc=0
+# started NAME: a stage in the background, in a group of its own, to be ended as a whole
+started() {
+	local out=build/test/$1
 	mkdir -p build/test
-	# In a group of its own, to be ended as a whole.
-	JOBS=1 setsid scripts/test/check.sh "$name" >"build/test/$name.out" 2>&1 &
-	other=$!
-	trap 'kill -- -$other 2>/dev/null || :' EXIT
-	JOBS=1 run_stage "$2"
-	wait $other || rc=$?
-	trap - EXIT
-	stage "$name" shown $rc "build/test/$name.out"
+	rm -f "$out.rc"
+	: >"$out.out"
+	# shellcheck disable=SC2016  # expanded there
+	setsid bash -c 'rc=0; scripts/test/check.sh "$1" >"$2.out" 2>&1 || rc=$?; echo $rc >"$2.rc"' \
+		started "$1" "$out" &
+	pids+=($!)
 }
 
-stages=("$@")
+# followed PID NAME: what a stage says, until it ends; its status
+followed() {
+	tail -n +1 -f --pid="$1" "build/test/$2.out" | sed -u '/^==/d; /^took /d; /^$/d'
+	return "$(cat "build/test/$2.rc")"
+}
+
+# together STAGE...: as many tests at a time as there are processors, wherever they belong
+together() {
+	local i
+	token_pool "${JOBS:-$(nproc)}"
+	pids=()
+	trap 'for pid in "${pids[@]}"; do kill -- -"$pid" 2>/dev/null || :; done' EXIT
+	for name in "$@"; do
+		started "$name"
+	done
+	for ((i = 0; i < $#; i++)); do
+		name=${*:i + 1:1}
+		stage "$name" followed "${pids[i]}" "$name"
+	done
+	trap - EXIT
+}
+
 if [ $# = 0 ]; then
-	beside lint kunit
-	beside bare debug
-	stages=(guest)
+	together kunit lint bare debug guest
+else
+	for name in "$@"; do
+		run_stage "$name"
+	done
 fi
-for name in "${stages[@]}"; do
-	run_stage "$name"
-done
 
 echo "took $((SECONDS / 60)) min $((SECONDS % 60)) s"
 echo "$passed passed, $failed failed, $skipped skipped"

@@ -95,6 +95,8 @@ header() { sed -n "/^[^#]/q; s/^# $2: *//p" "$here/guest/$1.sh" 2>/dev/null || :
 run_one() {
 	local name=$1 out=$XA_TOP/build/test/out-$label/$1 begin=$SECONDS rc=0
 	local indir limit cpus root
+	token_take
+	begin=$SECONDS
 	rm -rf "$out"
 	mkdir -p "$out"
 	indir=$out/in
@@ -105,6 +107,7 @@ run_one() {
 	limit=$((${limit:-300} * slow + 120))
 	cpus=$(header "$name" cpus)
 	root=$(header "$name" root)
+	export XA_KERNEL=$boots XA_ROOT=${roots[${root:-bookworm}]}
 	case $lab in
 	qemu)
 		"$XA_TOP/scripts/lab/guest.sh" -k "$kernel" -r "${root:-bookworm}" -s "${cpus:-1}" \
@@ -161,14 +164,19 @@ esac
 build_module
 make_indir
 
+# Asked once, before several labs at a time would each want to make them.
+declare -A roots
+for root in $(for name in "${tests[@]}"; do header "$name" root; done | sort -u) bookworm; do
+	roots[$root]=$("$XA_TOP/scripts/lab/rootfs.sh" "$root")
+done
 if [ "$lab" = qemu ]; then
-	# Once, before several labs at a time would each want to.
-	for root in $(for name in "${tests[@]}"; do header "$name" root; done | sort -u) bookworm; do
-		"$XA_TOP/scripts/lab/rootfs.sh" "$root" >/dev/null
-	done
-	"$XA_TOP/scripts/lab/kernel.sh" "$kernel" >/dev/null
+	boots=$("$XA_TOP/scripts/lab/kernel.sh" "$kernel")
+else
+	boots=$("$XA_TOP/scripts/lab/uml.sh" build "${lab#uml-}")
 fi
 
+# Where there are tokens, they are the limit.
+[ -z "${XA_TOKENS:-}" ] || jobs=${#tests[@]}
 for name in "${tests[@]}"; do
 	while [ "$(jobs -rp | wc -l)" -ge "$jobs" ]; do
 		sleep 0.2

@@ -20,7 +20,8 @@ import nl  # noqa: E402
 
 NETLINK_XFRM, POLICY_OUT = 6, 1
 NEWSA, DELSA, GETSA, NEWPOLICY, DELPOLICY, MIGRATE = 0x10, 0x11, 0x12, 0x13, 0x14, 0x21
-TMPL, MIGRATE_ATTR, ALG_AEAD, IF_ID, SA_PCPU = 5, 17, 18, 31, 35
+TMPL, MIGRATE_ATTR, ALG_AEAD, IF_ID, SA_DIR, SA_PCPU = 5, 17, 18, 31, 33, 35
+DIR_OUT = b"\2"
 ESP, MODE_TUNNEL, AF_UNSPEC_FLAG = 50, 1, 32
 NEVER = struct.pack("=QQQQQQQQ", *[2 ** 64 - 1] * 4, 0, 0, 0, 0)
 
@@ -129,7 +130,8 @@ def main():
         answer = str(xfrm.migrate(family, if_id, reqid, words[3:5], words[5:7]))
     else:
         spi, reqid, if_id, cpu = (int(word, 0) for word in words[2:])
-        xfrm.add_sa(words[0], words[1], spi, reqid, if_id, nl.attr(SA_PCPU, nl.u32(cpu)))
+        xfrm.add_sa(words[0], words[1], spi, reqid, if_id,
+                    nl.attr(SA_DIR, DIR_OUT) + nl.attr(SA_PCPU, nl.u32(cpu)))
         answer = "OK" if xfrm.knows_percpu() else "unknown"
     print(answer)
     return answer != "OK"
