@@ -202,7 +202,8 @@ open_vswitch()
 	must ovs-vsctl --timeout=$((20 * ${SLOW:-1})) del-br br0
 	must ovs-appctl -t ovs-vswitchd exit
 	must ovs-appctl -t ovsdb-server exit
-	wait_for 10 in_ns "$A" ping -c1 -W1 $OUT4_B || die "no way without the switch"
+	wait_for 10 in_ns "$A" ping -c1 -W1 $OUT4_B || die "no way without the switch (IPv4)"
+	wait_for 10 in_ns "$A" ping -c1 -W1 $OUT6_B || die "no way without the switch (IPv6)"
 }
 
 vlan()
