@@ -112,11 +112,12 @@ disciplined()
 
 disciplines()
 {
-	disciplined "fq_codel" fq_codel
+	# With a patience in which they drop nothing: a lab is slow.
+	disciplined "fq_codel" fq_codel target 10s interval 100s
 	# A burst of two packets: it has to cut what is longer.
 	disciplined "tbf with a small burst" tbf rate 200mbit burst 3200 latency 1s
-	disciplined "cake that cuts trains" cake bandwidth 200mbit split-gso
-	disciplined "cake that does not" cake bandwidth 500mbit no-split-gso
+	disciplined "cake that cuts trains" cake bandwidth 200mbit split-gso interplanetary
+	disciplined "cake that does not" cake bandwidth 500mbit no-split-gso interplanetary
 	disciplined "netem with a delay" netem delay 1ms limit 10000
 
 }
@@ -175,6 +176,9 @@ outer_moves()
 		route add default via 192.0.2.254
 		route replace default via 2001:db8:1::254
 	END
+	# The new device may have another address on the link.
+	must ip -n "$R" neigh flush all
+	must ip -n "$A" neigh flush all
 }
 
 # A switch that asks a daemon about a flow's first packet, and cuts trains to do so.
@@ -198,6 +202,7 @@ open_vswitch()
 	arrives "Open vSwitch" br0
 	must ovs-appctl -t ovs-vswitchd dpctl/del-flows
 	arrives "Open vSwitch that knows no flow any more" br0
+	must ovs-vsctl --timeout=$((20 * ${SLOW:-1})) del-port br0 wire0
 	outer_moves br0 wire0
 	must ovs-vsctl --timeout=$((20 * ${SLOW:-1})) del-br br0
 	must ovs-appctl -t ovs-vswitchd exit
