@@ -32,6 +32,8 @@ stage() {
 	local name=$1 begin=$SECONDS last log rc=0
 	shift
 	log=build/test/$name.log
+	# The stage itself, in the background, has that one.
+	[ "$1" != followed ] || log=build/test/$name.followed
 	mkdir -p build/test
 	echo "== $name"
 	"$@" 2>&1 | tee "$log" || rc=$?
@@ -45,7 +47,12 @@ stage() {
 		echo "$name ended without a result (status $rc)"
 		failed=$((failed + 1))
 	fi
-	echo "== $name took $((SECONDS - begin)) s"
+	if [ "$1" = followed ]; then
+		# How long it took itself, not how long we waited.
+		grep "^== $name took" "build/test/$name.out" || :
+	else
+		echo "== $name took $((SECONDS - begin)) s"
+	fi
 	echo
 }
 
@@ -109,7 +116,8 @@ started() {
 
 # followed PID NAME: what a stage says, until it ends; its status
 followed() {
-	tail -n +1 -f --pid="$1" "build/test/$2.out" | sed -u '/^==/d; /^took /d; /^$/d'
+	tail -n +1 -f --pid="$1" "build/test/$2.out" |
+		awk '/^==|^took |^$/ || $0 == last { next } { print; fflush(); last = $0 }'
 	return "$(cat "build/test/$2.rc")"
 }
 
