@@ -99,7 +99,7 @@ trace_on()
 	at_exit eval "echo 0 >$gro_event/enable; echo 0 >$train_event/enable
 		      echo 0 >$gro_event/filter; echo 0 >$train_event/filter"
 	echo 'ret == 4' >$gro_event/filter
-	echo 'name == "wire0" && len > 4000' >$train_event/filter
+	echo 'name == "wire0" && len > 2000' >$train_event/filter
 	echo 1 >$gro_event/enable
 	echo 1 >$train_event/enable
 }

@@ -279,7 +279,7 @@ serve "$B"
 open_client "$A"
 watch_esp sent "$A" wire0 out
 at_exit eval "echo 0 >$train_event/enable; echo 0 >$train_event/filter"
-echo 'len > 4000' >$train_event/filter
+echo 'len > 2000' >$train_event/filter
 echo 1 >$train_event/enable
 
 arrives "no discipline"
