@@ -4,8 +4,8 @@
 # kunit-in-guest.sh SUITE... - runs in the lab, as root: loads the module that was built with
 # the unit tests, reads what they said, and checks that each SUITE ran to its end.
 #
-# Environment: MODULE, TESTDIR, OUT as in lib.sh; ONLY=SUITE to run no other one. Prints KTAP. Leaves $OUT/totals with the
-# numbers "passed failed skipped" and $OUT/log with the kernel log.
+# Environment: MODULE, TESTDIR, OUT as in lib.sh; ONLY=SUITE to run no other one. Prints KTAP.
+# Leaves $OUT/totals with the numbers "passed failed skipped" and $OUT/log with the kernel log.
 
 # shellcheck disable=SC2317  # functions are called through check()
 TESTDIR=$(cd "$(dirname "$0")" && pwd)

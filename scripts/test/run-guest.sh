@@ -93,8 +93,8 @@ header() { sed -n "/^[^#]/q; s/^# $2: *//p" "$here/guest/$1.sh" 2>/dev/null || :
 
 # run_one TEST: its results in build/test/out-LABEL/TEST
 run_one() {
-	local name=$1 out=$XA_TOP/build/test/out-$label/$1 begin=$SECONDS rc=0
-	local indir limit cpus root
+	local name=$1 out=$XA_TOP/build/test/out-$label/$1 rc=0
+	local begin indir limit cpus root
 	token_take
 	begin=$SECONDS
 	rm -rf "$out"
