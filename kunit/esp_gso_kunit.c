@@ -142,6 +142,9 @@ static void expect_segments(struct kunit *test, struct xfrm_state *x,
 	unsigned int n = 0;
 
 	KUNIT_ASSERT_NOT_NULL(test, train);
+	/* By which the core measures its segments. */
+	KUNIT_EXPECT_EQ(test, skb_inner_transport_offset(train),
+			skb_checksum_start_offset(train));
 	segs = xk_segment(train);
 	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(segs), 0);
 	if (IS_ERR_OR_NULL(segs)) {

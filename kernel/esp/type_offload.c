@@ -55,6 +55,15 @@ static void xac_esp_encap(struct xfrm_state *x, struct sk_buff *skb)
 	skb_push(skb, -skb_network_offset(skb));
 	*nexthdr = IPPROTO_ESP;
 
+	/*
+	 * Every mode but BEET tells where a train's TCP or UDP header is. The
+	 * core measures segments by it, and newer ones drop a train that has
+	 * none there.
+	 */
+	if (x->outer_mode.encap == XFRM_MODE_BEET && skb_is_gso(skb))
+		skb_set_inner_transport_header(skb,
+					       skb_checksum_start_offset(skb));
+
 	esph = ip_esp_hdr(skb);
 	esph->spi = x->id.spi;
 	esph->seq_no = htonl(XFRM_SKB_CB(skb)->seq.output.low);
