@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * <net/gro.h>: where the network header is moved from the packet to the GRO
- * control block.
+ * control block; and whether IPv6 calls UDP by its name.
  */
 #ifndef _XAC_COMPAT_GRO_H
 #define _XAC_COMPAT_GRO_H
@@ -24,5 +24,27 @@ static inline int xac_gro_network_offset(const struct sk_buff *skb)
 	return skb_network_offset(skb);
 #endif
 }
+
+/**
+ * xac_gro_set_network_offset - the same, for what is behind it to know
+ * @skb: the packet
+ * @offset: the offset from skb->data
+ */
+static inline void xac_gro_set_network_offset(struct sk_buff *skb, int offset)
+{
+#ifdef XAC_HAVE_GRO_NETWORK_OFFSET
+	NAPI_GRO_CB(skb)->network_offsets[NAPI_GRO_CB(skb)->encap_mark] =
+		offset;
+#else
+	skb_set_network_header(skb, offset);
+#endif
+}
+
+/* Does GRO of IPv6 pass by inet6_offloads[IPPROTO_UDP]? */
+#ifdef XAC_HAVE_UDP6_GRO_BY_NAME
+#define XAC_UDP6_GRO_BY_NAME	true
+#else
+#define XAC_UDP6_GRO_BY_NAME	false
+#endif
 
 #endif /* _XAC_COMPAT_GRO_H */

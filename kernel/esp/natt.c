@@ -3,10 +3,13 @@
  * GRO of ESP in UDP (RFC 3948), which the kernel either has not, or has only
  * for daemons that ask for it.
  *
- * UDP has one gro_receive callback. Ours stands in its place, takes what comes
- * in under one of our SAs, and gives everything else to the kernel's, which
- * sees it as if we were not there: IKE, keepalives, all other UDP.
+ * UDP has one gro_receive callback of each family. Ours stands in its place,
+ * takes what comes in under one of our SAs, and gives everything else to the
+ * kernel's, which sees it as if we were not there: IKE, keepalives, all other
+ * UDP. Newer kernels do not look for the callback of IPv6, they know its name:
+ * there ours stands in the place of IPv6's own.
  */
+#include <linux/ipv6.h>
 #include <linux/udp.h>
 #include <net/esp.h>
 #include <net/protocol.h>
@@ -73,47 +76,56 @@ static bool xac_natt_sum_ok(const struct xac_esp_family *fam,
 					   inet_gro_compute_pseudo));
 }
 
-static struct sk_buff *xac_natt_receive(const struct xac_natt_hook *hook,
-					struct list_head *head,
+/*
+ * The SA of a packet whose GRO offset is at its UDP header, referenced, or
+ * NULL. Nobody pays for this who has no SA; and what an SA has carried goes no
+ * further here.
+ */
+static struct xfrm_state *xac_natt_find(const struct xac_esp_family *fam,
 					struct sk_buff *skb)
 {
-	const struct net *net = dev_net(skb->dev);
 	unsigned int offset = skb_gro_offset(skb);
 	const struct udphdr *udph;
-	struct xfrm_state *x;
 
-	/*
-	 * Nobody pays for this who has no SA; and what an SA has carried goes
-	 * no further here.
-	 */
-	if (!READ_ONCE(net->xfrm.state_num) || skb_sec_path(skb))
-		goto kernel;
+	if (!READ_ONCE(dev_net(skb->dev)->xfrm.state_num) || skb_sec_path(skb))
+		return NULL;
 
 	udph = skb_gro_header(skb, offset + sizeof(*udph) +
 			      sizeof(struct ip_esp_hdr), offset);
-	if (!udph)
-		goto kernel;
-	x = xac_natt_state(hook->fam, skb, udph);
-	if (!x)
-		goto kernel;
 
-	if (!xac_natt_sum_ok(hook->fam, skb, udph)) {
+	return udph ? xac_natt_state(fam, skb, udph) : NULL;
+}
+
+/* The packet is the SA's, which is given away. */
+static struct sk_buff *xac_natt_open(const struct xac_esp_family *fam,
+				     struct sk_buff *skb, struct xfrm_state *x)
+{
+	unsigned int offset = skb_gro_offset(skb);
+
+	if (!xac_natt_sum_ok(fam, skb,
+			     skb_gro_header(skb, offset + sizeof(struct udphdr),
+					    offset))) {
 		/* The checksum's state is spent: UDP itself finds out again. */
 		xfrm_state_put(x);
-		goto flush;
+	} else {
+		skb_gro_pull(skb, sizeof(struct udphdr));
+		if (xac_esp_gro_take(fam, skb, x, UDP_ENCAP_ESPINUDP))
+			return ERR_PTR(-EINPROGRESS);
 	}
-	skb_gro_pull(skb, sizeof(*udph));
-	if (xac_esp_gro_take(hook->fam, skb, x, UDP_ENCAP_ESPINUDP))
-		return ERR_PTR(-EINPROGRESS);
-
-flush:
 	NAPI_GRO_CB(skb)->same_flow = 0;
 	NAPI_GRO_CB(skb)->flush = 1;
 
 	return NULL;
+}
 
-kernel:
-	return hook->kernel->callbacks.gro_receive(head, skb);
+static struct sk_buff *xac_natt_receive(const struct xac_natt_hook *hook,
+					struct list_head *head,
+					struct sk_buff *skb)
+{
+	struct xfrm_state *x = xac_natt_find(hook->fam, skb);
+
+	return x ? xac_natt_open(hook->fam, skb, x) :
+		   hook->kernel->callbacks.gro_receive(head, skb);
 }
 
 static struct sk_buff *xac_natt4_receive(struct list_head *head,
@@ -128,6 +140,71 @@ static struct sk_buff *xac_natt6_receive(struct list_head *head,
 	return xac_natt_receive(&xac_natt6, head, skb);
 }
 
+/* --- in the place of IPv6's --- */
+
+static struct packet_offload *xac_natt_ipv6;
+static gro_receive_t xac_natt_ipv6_kernel;
+
+/*
+ * Behind its header, unless other headers follow, as if IPv6 had called us. If
+ * there is nothing for us, the packet is as it was, and IPv6 comes to the same.
+ */
+static struct sk_buff *xac_natt_ipv6_receive(struct list_head *head,
+					     struct sk_buff *skb)
+{
+	unsigned int offset = skb_gro_offset(skb);
+	struct napi_gro_cb *cb = NAPI_GRO_CB(skb);
+	const struct ipv6hdr *iph;
+	struct xfrm_state *x;
+	__wsum csum;
+
+	iph = skb_gro_header(skb, offset + sizeof(*iph), offset);
+	if (!iph || iph->nexthdr != IPPROTO_UDP)
+		goto kernel;
+
+	csum = cb->csum;
+	xac_gro_set_network_offset(skb, offset);
+	skb_gro_pull(skb, sizeof(*iph));
+	skb_gro_postpull_rcsum(skb, iph, sizeof(*iph));
+	x = xac_natt_find(&xac_esp_ipv6, skb);
+	if (x)
+		return xac_natt_open(&xac_esp_ipv6, skb, x);
+	cb->data_offset = offset;
+	cb->csum = csum;
+
+kernel:
+	return xac_natt_ipv6_kernel(head, skb);
+}
+
+static int xac_natt_ipv6_take(void)
+{
+	rcu_read_lock();
+	xac_natt_ipv6 = gro_find_receive_by_type(htons(ETH_P_IPV6));
+	rcu_read_unlock();
+	if (!xac_natt_ipv6)
+		return -EOPNOTSUPP;
+
+	xac_natt_ipv6_kernel = READ_ONCE(xac_natt_ipv6->callbacks.gro_receive);
+	if (cmpxchg(&xac_natt_ipv6->callbacks.gro_receive, xac_natt_ipv6_kernel,
+		    xac_natt_ipv6_receive) == xac_natt_ipv6_kernel)
+		return 0;
+	xac_natt_ipv6 = NULL;
+
+	return -EBUSY;
+}
+
+static void xac_natt_ipv6_give_back(void)
+{
+	if (xac_natt_ipv6 &&
+	    WARN_ON(cmpxchg(&xac_natt_ipv6->callbacks.gro_receive,
+			    xac_natt_ipv6_receive, xac_natt_ipv6_kernel) !=
+		    xac_natt_ipv6_receive))
+		pr_err("another module stands on our IPv6 callback\n");
+	xac_natt_ipv6 = NULL;
+}
+
+/* --- in the place of UDP's --- */
+
 /* One step, so that UDP's GSO is there at any time. */
 static int xac_natt_exchange(struct xac_natt_hook *hook,
 			     const struct net_offload *from,
@@ -139,9 +216,7 @@ static int xac_natt_exchange(struct xac_natt_hook *hook,
 	return cmpxchg(slot, from, to) == from ? 0 : -EBUSY;
 }
 
-static int xac_natt_take(struct xac_natt_hook *hook,
-			 struct sk_buff *(*receive)(struct list_head *head,
-						    struct sk_buff *skb))
+static int xac_natt_take(struct xac_natt_hook *hook, gro_receive_t receive)
 {
 	const struct net_offload *kernel;
 	int err;
@@ -181,7 +256,10 @@ int xac_natt_register(void)
 	err = xac_natt_take(&xac_natt4, xac_natt4_receive);
 	if (err)
 		return err;
-	err = xac_natt_take(&xac_natt6, xac_natt6_receive);
+	if (XAC_UDP6_GRO_BY_NAME)
+		err = xac_natt_ipv6_take();
+	else
+		err = xac_natt_take(&xac_natt6, xac_natt6_receive);
 	if (err)
 		xac_natt_unregister();
 
@@ -195,6 +273,7 @@ int xac_natt_register(void)
  */
 void xac_natt_unregister(void)
 {
+	xac_natt_ipv6_give_back();
 	xac_natt_give_back(&xac_natt6);
 	xac_natt_give_back(&xac_natt4);
 	synchronize_net();

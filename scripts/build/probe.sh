@@ -144,6 +144,16 @@ int xac_probe(const struct sk_buff *skb)
 }
 C
 
+# A plain declaration: it is called by its name, not through the table of protocols.
+probe UDP6_GRO_BY_NAME <<'C'
+#include <net/ip.h>
+#undef INDIRECT_CALLABLE_DECLARE
+#define INDIRECT_CALLABLE_DECLARE(f)
+#include <net/gro.h>
+void *xac_probe(void);
+void *xac_probe(void) { return udp6_gro_receive; }
+C
+
 probe STATE_DIR <<'C'
 #include <net/xfrm.h>
 int xac_probe(struct xfrm_state *x);

@@ -16,6 +16,8 @@
 
 have python3 || skip_all compat "python3 is not installed"
 modprobe -n -q xfrm_interface || skip_all compat "the kernel has no xfrm interface of its own"
+# A request names its kind: the kernel would load it while the first of the two is watched.
+modprobe -q ip_vti || true
 
 # record_of IMPL: see linkview.py
 record_of()
