@@ -271,7 +271,7 @@ measure_round() {
 			unload_system
 		done
 	fi
-	echo "round $round of $ROUNDS: $((SECONDS - begin)) s, $(wc -l <"$OUT/time.jsonl") measurements," \
+	echo "round $round of $((ROUNDS + MORE)): $((SECONDS - begin)) s, $(wc -l <"$OUT/time.jsonl") measurements," \
 		"ESP GRO proved $gro_proofs times, $again measured again"
 }
 
@@ -314,6 +314,10 @@ prepare() {
 
 prepare
 for ((round = 1; round <= ROUNDS && (round <= 3 || SECONDS < BUDGET); round++)); do
+	measure_round
+done
+SETUPS=$GOALS LINKS=0
+for ((last = round + MORE; round < last; round++)); do
 	measure_round
 done
 if [ ${#refused[@]} != 0 ]; then
