@@ -31,6 +31,7 @@ declare -A impossible=() refused=() errors_before=() proved=()
 
 clean_up() {
 	set +e
+	stop_natt
 	[ ! -e $GRO_EVENT ] || echo 0 >$GRO_EVENT/enable
 	stop_tcp
 	remove_networks
@@ -92,12 +93,18 @@ forget_handshake() {
 	catch_packets
 }
 
-# apply_variant: flow table, or no policy lookup on the interface
+# apply_variant: flow table, no policy lookup on the interface, or the socket for ESP in UDP
 apply_variant() {
 	local dev port
 	tunnel_device
 	dev=${REPLY:-w0}
 	case $variant in
+	natt)
+		[ -n "$DEC" ] || return 0
+		nsenter --net="/run/netns/$DEC" "$WIRE" natt 4500 >"$TMP/natt" &
+		echo $! >"$TMP/natt.pid"
+		wait_for 10 grep -q ready "$TMP/natt" || die "no socket for ESP in UDP"
+		;;
 	disable_xfrm) ask "$ENC" "echo 1 >/proc/sys/net/ipv4/conf/$dev/disable_xfrm" ;;
 	flowtable)
 		nsenter --net="/run/netns/$ENC" nft -f - <<-END || die "no flow table"
@@ -122,11 +129,17 @@ apply_variant() {
 # leave_variant: proves that it was in effect, and ends it
 leave_variant() {
 	local n
+	stop_natt
 	[ "$variant" = flowtable ] || return 0
 	n=$(nsenter --net="/run/netns/$ENC" conntrack -L 2>/dev/null | grep -c OFFLOAD) || :
 	[ "$n" -ge 64 ] || refuse "$system: $n of 64 flows are in the flow table"
 	must nsenter --net="/run/netns/$ENC" nft delete table inet bench
 	nsenter --net="/run/netns/$ENC" conntrack -F 2>/dev/null || :
+}
+
+stop_natt() {
+	[ ! -s "$TMP/natt.pid" ] || kill "$(<"$TMP/natt.pid")"
+	rm -f "$TMP/natt.pid"
 }
 
 # set_up: this system with this cipher and so on in the network, seen to be right
@@ -169,16 +182,19 @@ tear_down() {
 
 # prepare_trains POINT...: what the role decap replays, recorded in the network of encap
 prepare_trains() {
-	local point bytes flows train role=encap system=in-tree-policy variant='' up=''
+	local point bytes flows train role=encap system=in-tree-policy up=''
+	[ "$variant" = natt ] || local variant=''
 	if [ "$row_cipher" = none ]; then
 		system=plain
 	elif [ "$interfaces" -gt 1 ]; then
 		system=in-tree
 	fi
 	for point; do
-		[ -z "${train_of[$row_cipher/$family/${point/:/\/}/$interfaces]:-}" ] || continue
+		bytes=${point%:*} flows=${point#*:}
+		name_train
+		[ -z "${train_of[$train]:-}" ] || continue
 		[ -n "$up" ] || set_up
-		up=1 bytes=${point%:*} flows=${point#*:}
+		up=1
 		record_train
 	done
 	[ -z "$up" ] || tear_down
@@ -187,12 +203,13 @@ prepare_trains() {
 # measure_system POINT...: one after the other
 measure_system() {
 	[ -z "${VERBOSE:-}" ] || echo "    $system $SECONDS s"
-	local point row_cipher=$cipher
+	local point row_cipher=$cipher bytes flows train
 	[ "$system" != plain ] || row_cipher=none
 	[ "$role" != decap ] || prepare_trains "$@"
 	set_up
 	if is_esp "$system" && [ -n "$DEC" ]; then
-		train=$row_cipher/$family/${1/:/\/}/$interfaces
+		bytes=${1%:*} flows=${1#*:}
+		name_train
 		prove_gro
 	fi
 	for point; do
@@ -243,6 +260,7 @@ one_turn() {
 	fi
 	refused["$role $family $cipher $interfaces $variant $system"]=1
 	stop_tcp
+	stop_natt
 	remove_networks
 	unload_system
 	pcrypt_off

@@ -10,10 +10,10 @@
 #
 #   ROLE FAMILY CIPHER INTERFACES VARIANT SYSTEMS POINT...
 #
-# ROLE encap, decap or both; VARIANT - or flow-policies, flowtable, disable_xfrm; SYSTEMS joined
-# by commas; POINT bytes:flows, tcp:STREAMS or latency. "bytes:new": every packet
-# is a flow of its own. Plain forwarding has no cipher and is measured once, beside
-# null; WireGuard knows one cipher only.
+# ROLE encap, decap or both; VARIANT - or flow-policies, flowtable, disable_xfrm, natt (ESP in
+# UDP, for decap); SYSTEMS joined by commas; POINT bytes:flows, tcp:STREAMS or latency.
+# "bytes:new": every packet is a flow of its own. Plain forwarding has no cipher and is
+# measured once, beside null; WireGuard knows one cipher only.
 
 ESP=in-tree,in-tree-policy,xfrm_accel
 IFACE=in-tree,xfrm_accel
@@ -42,6 +42,8 @@ encap v4 null 1 flow-policies $IFACE 60:new
 decap v4 null 1 - $IFACE 60:64
 decap v4 aes-gcm 1 - $IFACE 60:64
 decap v4 null 1000 - $IFACE 60:64
+decap v4 null 1 natt $IFACE 60:64
+decap v4 aes-gcm 1 natt $IFACE 60:64
 both v4 null 1 - $IFACE tcp:1 latency
 both v4 aes-gcm 1 - $IFACE tcp:1
 both v4 chacha20-poly1305 1 - $IFACE,wireguard tcp:1
@@ -63,6 +65,9 @@ decap v4 chacha20-poly1305 1 - $ESP 60:64 512:64 1400:64
 decap v6 null 1 - plain,$ESP 60:64 1400:64
 decap v6 aes-gcm 1 - $ESP 60:64
 decap v4 null 1000 - $IFACE 60:64 60:1000
+decap v4 null 1 natt $IFACE 60:64 1400:64
+decap v4 aes-gcm 1 natt $IFACE 60:64 1400:64
+decap v4 chacha20-poly1305 1 natt $IFACE 60:64
 both v4 null 1 - plain,$ESP 60:64 512:64 1400:64 tcp:1 tcp:8 latency
 both v4 aes-gcm 1 - $ESP,pcrypt 60:64 1400:64 tcp:1 tcp:8 latency
 both v4 chacha20-poly1305 1 - $ESP,wireguard 60:64 1400:64 tcp:1 tcp:8 latency

@@ -154,9 +154,10 @@ cipher_words() {
 esp_side() {
 	local side=$1 system=$2 family=$3 cipher=$4 count=$5
 	local enc=ADDR_ENC_$3 dec=ADDR_DEC_$3 near far to_near to_far dev i ifid alg dir
-	local any=0.0.0.0/0 upper='' left=10.1.0.0/16 right=10.9.0.0/16 lower=w0
+	local any=0.0.0.0/0 upper='' encap='' left=10.1.0.0/16 right=10.9.0.0/16 lower=w0
 	# A selector for a protocol could have ports: then flows may differ in their policies.
 	[ "$variant" != flow-policies ] || upper='proto udp'
+	[ "$variant" != natt ] || encap='encap espinudp 4500 4500 0.0.0.0'
 	alg=$(cipher_words "$cipher")
 	enc=${!enc} dec=${!dec}
 	if [ "$family" = v6 ]; then
@@ -169,8 +170,8 @@ esp_side() {
 	for ((i = 0; i < count; i++)); do
 		ifid="if_id $((i + 1))"
 		has_interface "$system" || ifid=
-		echo "xfrm state add src $near dst $far proto esp spi $((to_far + i)) reqid $((i + 1)) mode tunnel $ifid $alg"
-		echo "xfrm state add src $far dst $near proto esp spi $((to_near + i)) reqid $((i + 1)) mode tunnel $ifid $alg"
+		echo "xfrm state add src $near dst $far proto esp spi $((to_far + i)) reqid $((i + 1)) mode tunnel $ifid $alg $encap"
+		echo "xfrm state add src $far dst $near proto esp spi $((to_near + i)) reqid $((i + 1)) mode tunnel $ifid $alg $encap"
 		if has_interface "$system"; then
 			dev=ipsec$i
 			echo "link add $dev mtu $INNER_MTU type xfrm dev $lower if_id $((i + 1))"

@@ -9,6 +9,8 @@
  *	and how often a queue was full
  *   wire ping ADDR COUNT		COUNT echo requests, one after the other;
  *	prints the 50th and 99th percentile of the round trip, in nanoseconds
+ *   wire natt PORT			a socket that takes ESP in UDP, as an IKE
+ *	daemon has; prints "ready" and stays until it is killed
  *
  * CLOCK is a file that holds nanoseconds, or "-" for the wall clock.
  */
@@ -23,6 +25,7 @@
 #include <netinet/ip6.h>
 #include <netinet/ip.h>
 #include <netinet/ip_icmp.h>
+#include <netinet/udp.h>
 #include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -292,6 +295,20 @@ static int do_ping(const char *addr, int count)
 	return 0;
 }
 
+static void do_natt(int port)
+{
+	struct sockaddr_in addr = { .sin_family = AF_INET, .sin_port = htons(port) };
+	int fd = socket(AF_INET, SOCK_DGRAM, 0), type = UDP_ENCAP_ESPINUDP;
+
+	if (fd < 0 || bind(fd, (struct sockaddr *)&addr, sizeof(addr)) ||
+	    setsockopt(fd, IPPROTO_UDP, UDP_ENCAP, &type, sizeof(type)))
+		die("ESP in UDP");
+	puts("ready");
+	fflush(stdout);
+	for (;;)
+		pause();
+}
+
 int main(int argc, char **argv)
 {
 	if (argc == 6 && !strcmp(argv[1], "record"))
@@ -300,6 +317,8 @@ int main(int argc, char **argv)
 		return do_replay(argv[2], argv[3], atol(argv[4]), argv[5], argv[6]);
 	if (argc == 4 && !strcmp(argv[1], "ping"))
 		return do_ping(argv[2], atoi(argv[3]));
+	if (argc == 3 && !strcmp(argv[1], "natt"))
+		do_natt(atoi(argv[2]));
 	fprintf(stderr, "usage: see the top of wire.c\n");
 	return 2;
 }
