@@ -77,9 +77,9 @@ make_indir() {
 	if [ "$kernel" = 7.3 ] && [[ " ${tests[*]} " == *" iptfs "* ]]; then
 		cp "$("$XA_TOP/scripts/lab/iptfs.sh")" "$in/helpers/"
 	fi
-	# The kernel's own tests of xfrm interfaces are judges as well.
+	# The kernel's own tests of IPsec are judges as well.
 	mkdir "$in/helpers/selftests"
-	cp "$("$XA_TOP/scripts/lab/uml.sh" build plain)"/src/tools/testing/selftests/net/vrf-xfrm-tests.sh \
+	cp "$("$XA_TOP/scripts/lab/uml.sh" build plain)"/src/tools/testing/selftests/net/{vrf-xfrm-tests,xfrm_policy,l2tp,pmtu}.sh \
 		"$in/helpers/selftests/"
 	cat >"$in/run.sh" <<-'RUN'
 		. "$IN/env"
