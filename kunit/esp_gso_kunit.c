@@ -92,15 +92,31 @@ static bool inner_length_good(const struct sk_buff *skb,
 	       htons(skb->len - sizeof(struct ipv6hdr));
 }
 
+/* What the SA's payload begins with. */
+static unsigned int before_transport(const struct xfrm_state *x,
+				     const struct xk_train *t)
+{
+	switch (x->props.mode) {
+	case XFRM_MODE_TUNNEL:
+		return t->family == AF_INET ?
+		       sizeof(struct iphdr) + t->options :
+		       sizeof(struct ipv6hdr);
+	case XFRM_MODE_BEET:
+		return t->options ? round_up(sizeof(struct ip_beet_phdr) +
+					     t->options, 8) : 0;
+	default:
+		return 0;
+	}
+}
+
 /* The payload of the @nth segment, decrypted, data at the SA's payload. */
 static bool carries(const struct sk_buff *skb, struct xfrm_state *x,
 		    const struct xk_train *t, unsigned int nth)
 {
 	unsigned int l4 = t->proto == IPPROTO_TCP ? sizeof(struct tcphdr) :
 						    sizeof(struct udphdr);
-	unsigned int ip = x->props.mode != XFRM_MODE_TUNNEL ? 0 :
-			  t->family == AF_INET ? sizeof(struct iphdr) :
-						 sizeof(struct ipv6hdr);
+	bool tunnel = x->props.mode == XFRM_MODE_TUNNEL;
+	unsigned int ip = before_transport(x, t);
 	unsigned int len = min(t->size, t->payload - nth * t->size);
 	u8 *all = kmalloc(t->payload, GFP_KERNEL);
 	bool ok;
@@ -110,7 +126,8 @@ static bool carries(const struct sk_buff *skb, struct xfrm_state *x,
 	xk_fill(all, t->payload);
 	ok = skb->len == ip + l4 + len &&
 	     !memcmp(skb->data + ip + l4, all + nth * t->size, len) &&
-	     checksum_good(skb, ip, t) && (!ip || inner_length_good(skb, t));
+	     checksum_good(skb, ip, t) &&
+	     (!tunnel || inner_length_good(skb, t));
 	kfree(all);
 
 	return ok;
@@ -199,6 +216,27 @@ static void every_mode_and_family(struct kunit *test)
 		expect_segments(test, x, &t, 1);
 		xk_settle();
 		KUNIT_EXPECT_EQ(test, refcount_read(&x->refcnt), 1);
+		xk_sa_free(x);
+	}
+}
+
+/* BEET puts IPv4 options into a header of their own. */
+static void options_of_any_length(struct kunit *test)
+{
+	static const u8 options[] = { 4, 8, 12, 16, 40 };
+	struct xk_world *w = test->priv;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(options) * 4; i++) {
+		u8 mode = i & 1 ? XFRM_MODE_BEET : XFRM_MODE_TUNNEL;
+		unsigned short outer = i & 2 ? AF_INET6 : AF_INET;
+		struct xk_train t = train4;
+		struct xfrm_state *x;
+
+		t.options = options[i / 4];
+		x = sa_out(w, outer, AF_INET, mode, false);
+		KUNIT_ASSERT_NOT_NULL(test, x);
+		expect_segments(test, x, &t, 1);
 		xk_sa_free(x);
 	}
 }
@@ -574,6 +612,7 @@ static void failed_packet_is_dropped(struct kunit *test)
 
 static struct kunit_case gso_cases[] = {
 	KUNIT_CASE(every_mode_and_family),
+	KUNIT_CASE(options_of_any_length),
 	KUNIT_CASE(every_shape),
 	KUNIT_CASE(room_whatever_the_size),
 	KUNIT_CASE(numbers_are_dense),

@@ -45,6 +45,7 @@ unsigned long xk_mib(struct net *net, int field);
  * struct xk_train - a packet that stands for several
  * @family: AF_INET or AF_INET6
  * @proto: IPPROTO_TCP or IPPROTO_UDP
+ * @options: bytes of IPv4 options
  * @payload: bytes of it
  * @size: payload of each segment but the last
  * @shape: how it lies in memory
@@ -52,6 +53,7 @@ unsigned long xk_mib(struct net *net, int field);
 struct xk_train {
 	unsigned short family;
 	u8 proto;
+	u8 options;
 	unsigned int payload;
 	unsigned int size;
 	enum { XK_LINEAR, XK_PAGES, XK_LIST } shape;

@@ -93,7 +93,7 @@ static void xk_train_checksum(struct sk_buff *skb, const struct xk_train *t)
 struct sk_buff *xk_train(const struct xk_train *t)
 {
 	bool ipv4 = t->family == AF_INET, tcp = t->proto == IPPROTO_TCP;
-	unsigned int header = ipv4 ? sizeof(struct iphdr) :
+	unsigned int header = ipv4 ? sizeof(struct iphdr) + t->options :
 				     sizeof(struct ipv6hdr);
 	unsigned int headers = header + (tcp ? sizeof(struct tcphdr) :
 					       sizeof(struct udphdr));
@@ -106,6 +106,9 @@ struct sk_buff *xk_train(const struct xk_train *t)
 
 	if (ipv4) {
 		ip_hdr(skb)->protocol = t->proto;
+		ip_hdr(skb)->ihl = header / 4;
+		memset(ip_hdr(skb) + 1, IPOPT_NOP, t->options);
+		skb_set_transport_header(skb, header);
 		ip_send_check(ip_hdr(skb));
 	} else {
 		ipv6_hdr(skb)->nexthdr = t->proto;

@@ -76,7 +76,8 @@ static struct sk_buff *xac_gso_beet(struct xfrm_state *x,
 		if (!pskb_may_pull(skb, sizeof(*ph)))
 			return ERR_PTR(-EINVAL);
 		ph = (const struct ip_beet_phdr *)skb->data;
-		skip = ph->hdrlen * 8;
+		/* It counts what follows the first 8 bytes, as IPv6 does. */
+		skip = (ph->hdrlen + 1) * 8;
 		proto = ph->nexthdr;
 	}
 	if (!pskb_may_pull(skb, skip))

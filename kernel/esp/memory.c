@@ -15,6 +15,9 @@
  * to a page cache, a socket or another packet as well, whatever the flags
  * say that were copied from packet to packet, so they are always left alone.
  *
+ * Encrypting from there to here would not save the copy: the templates that
+ * make the IV (seqiv, echainiv) copy first, and encrypt in place.
+ *
  * Return: 0, or -ENOMEM with the packet as it was.
  */
 int xac_esp_own(struct sk_buff *skb, unsigned int tail)
