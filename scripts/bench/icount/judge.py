@@ -58,7 +58,8 @@ def evidence(system, row):
                 yield "xfrm_interface", "xfrmi_xmit", 1
             yield f"esp{family}_offload", "esp_xmit" if family == 4 else "esp6_xmit", 1
     if decap:
-        yield KERNEL, "xfrm_input", 1
+        # Again for what was decrypted in the meantime.
+        yield KERNEL, "xfrm_input", 2 if system == "pcrypt" else 1
         if system == "xfrm_accel":
             yield "xfrm_accel", "xac_receive_cb", 1
             yield "xfrm_accel", "xac_esp_gro_take", 1
