@@ -27,6 +27,36 @@ static void xac_sealed_late(struct sk_buff *skb, int err)
 	xfrm_dev_resume(skb);
 }
 
+/* Apart: a packet without a cipher does not pay for the preparations. */
+static noinline int xac_seal(struct xfrm_state *x, struct sk_buff *skb, u64 seq)
+{
+	struct crypto_aead *aead = x->data;
+	struct ip_esp_hdr *esph = ip_esp_hdr(skb);
+	unsigned int iv_len = crypto_aead_ivsize(aead);
+	unsigned int encrypted = skb_tail_pointer(skb) - esph->enc_data -
+				 crypto_aead_authsize(aead);
+	unsigned int used = min_t(unsigned int, iv_len, sizeof(__be64));
+	struct aead_request *req;
+	struct xac_request *r;
+	__be64 number;
+	u8 *iv;
+
+	r = xac_request_get(aead);
+	if (!r)
+		return -ENOMEM;
+
+	number = cpu_to_be64(seq);
+	iv = xac_request_iv(r);
+	memset(iv, 0, iv_len);
+	memcpy(iv + iv_len - used, (u8 *)(&number + 1) - used, used);
+
+	xac_request_packet(r, x, skb, esph, htonl(seq >> 32), xac_sealed_late);
+	req = xac_request_aead(r);
+	aead_request_set_crypt(req, &r->sg, &r->sg, encrypted, iv);
+
+	return xac_request_end(r, crypto_aead_encrypt(req));
+}
+
 /**
  * xac_esp_seal - encrypt a packet, and write its IV and ICV
  * @x: the SA
@@ -44,32 +74,8 @@ static void xac_sealed_late(struct sk_buff *skb, int err)
  */
 int xac_esp_seal(struct xfrm_state *x, struct sk_buff *skb, u64 seq)
 {
-	struct crypto_aead *aead = x->data;
-	struct ip_esp_hdr *esph = ip_esp_hdr(skb);
-	unsigned int iv_len = crypto_aead_ivsize(aead);
-	unsigned int encrypted = skb_tail_pointer(skb) - esph->enc_data -
-				 crypto_aead_authsize(aead);
-	unsigned int used = min_t(unsigned int, iv_len, sizeof(__be64));
-	struct aead_request *req;
-	struct xac_request *r;
-	__be64 number;
-	u8 *iv;
-
 	if (xac_esp_is_plain(x))
 		return 0;
 
-	r = xac_request_get(aead);
-	if (!r)
-		return -ENOMEM;
-
-	number = cpu_to_be64(seq);
-	iv = xac_request_iv(r);
-	memset(iv, 0, iv_len);
-	memcpy(iv + iv_len - used, (u8 *)(&number + 1) - used, used);
-
-	xac_request_packet(r, x, skb, esph, htonl(seq >> 32), xac_sealed_late);
-	req = xac_request_aead(r);
-	aead_request_set_crypt(req, &r->sg, &r->sg, encrypted, iv);
-
-	return xac_request_end(r, crypto_aead_encrypt(req));
+	return xac_seal(x, skb, seq);
 }

@@ -126,7 +126,6 @@ static int xac_esp_xmit(struct xfrm_state *x, struct sk_buff *skb,
 	bool hardware = xac_esp_in_hardware(x, skb->dev, features);
 	struct xfrm_offload *xo = xfrm_offload(skb);
 	struct crypto_aead *aead = x->data;
-	struct ip_esp_hdr *esph;
 	unsigned int tail;
 	bool segment;
 	u64 seq;
@@ -150,9 +149,7 @@ static int xac_esp_xmit(struct xfrm_state *x, struct sk_buff *skb,
 
 	segment = xo->flags & XFRM_GSO_SEGMENT;
 	seq = xac_esp_next_seq(xo, skb);
-	esph = ip_esp_hdr(skb);
-	esph->spi = x->id.spi;
-	esph->seq_no = htonl(lower_32_bits(seq));
+	ip_esp_hdr(skb)->seq_no = htonl(lower_32_bits(seq));
 
 	skb_push(skb, -skb_network_offset(skb));
 	fam->set_length(skb);
