@@ -19,6 +19,11 @@ TITLES = {'forward-encap': 'Forwarding, encapsulating side', 'forward-decap': 'F
 POINT = ('family', 'cipher', 'bytes', 'flows', 'interfaces', 'streams', 'variant')
 
 
+def point_of(row):
+    """The same for all systems: one has an interface, another has none."""
+    return tuple(max(row[name], 1) if name == 'interfaces' else row.get(name, '') for name in POINT)
+
+
 def number(value, scale):
     value /= scale
     return f'{value:.0f}' if value >= 1000 else f'{value:.3g}'
@@ -29,7 +34,7 @@ def sections(rows):
     has no cipher: it stands beside each."""
     grouped = collections.defaultdict(lambda: collections.defaultdict(dict))
     for row in rows:
-        point = tuple(row.get(name, '') for name in POINT)
+        point = point_of(row)
         grouped[row['judge'], row['case'], row['metric']][point][row['system']] = row
     order = list(TITLES)
     for (judge, case, metric), points in sorted(grouped.items(), key=lambda g: (
@@ -49,11 +54,11 @@ def where(point):
     """The point in words: what is as usual is left out."""
     family, cipher, size, flows, interfaces, streams, variant = point
     words = ['IP' + family, cipher if cipher != 'none' else '']
-    if streams:
-        words.append(f'{streams} stream' + 's' * (streams > 1))
-    elif size:
+    if size:
         words.append(f'{size} B')
         words.append('every packet a new flow' if not flows else f'{flows} flow' + 's' * (flows > 1))
+    elif streams:
+        words.append(f'{streams} stream' + 's' * (streams > 1))
     if interfaces != 1:
         words.append(f'{interfaces} interfaces')
     words.append(variant.removesuffix('new-flows').rstrip('/'))
@@ -91,7 +96,7 @@ def all_figures(rows):
     head = ['judge', 'case', 'point', 'system', 'metric', 'median', 'q1', 'q3', 'best', 'n', 'lost']
     yield head
     for row in rows:
-        point = where(tuple(row.get(name, '') for name in POINT))
+        point = where(point_of(row))
         yield [row['judge'], row['case'], point, row['system'], row['metric'],
                *(f'{row[k]:.6g}' for k in ('median', 'q1', 'q3', 'best')), str(row['n']),
                str(row.get('lost', ''))]
