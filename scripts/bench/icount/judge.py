@@ -25,7 +25,7 @@ CORE = re.compile(r"_*xfrm|decode_session[46]|policy_hash_|secpath_set|selector_
                   r"|(ip|ipip|ipip6)_ecn_decapsulate|make_blackhole|xdst_queue_output|skb_dst_pop")
 
 # The ESP engine of xfrm_accel, which the in-tree modules of the interface have not.
-ENGINE = re.compile(r"xac_(esp|gro|gso|natt|request|sealed|opened|encap_type"
+ENGINE = re.compile(r"xac_(esp|gro|gso|natt|request|seal|opened|encap_type"
                     r"|ipv[46]_(set_length|total_len|nexthdr_offset|nat_source))")
 
 # Makes and frees bundles.
