@@ -316,13 +316,14 @@ look() {
 	counters
 }
 
-# The same packets, counted by three: tshark, the SA, the interface that received.
+# The same packets, counted by three: tshark, and SA and interface of the host that received.
+# (The sender's SA counts a train of TCP segments once.)
 counters() {
 	local sa rx dropped
-	sa=$(sa_packets left 192.0.2.1 192.0.2.2 0x1001) rx=$(rx_packets right)
+	sa=$(sa_packets right 192.0.2.1 192.0.2.2 0x1001) rx=$(rx_packets right)
 	judge 'left to right, counted by three' - "tshark $to_right, SA $sa, ipsec0 $rx packets" \
 		all_equal "$to_right" "$sa" "$rx"
-	sa=$(sa_packets right 192.0.2.2 192.0.2.1 0x1002) rx=$(rx_packets left)
+	sa=$(sa_packets left 192.0.2.2 192.0.2.1 0x1002) rx=$(rx_packets left)
 	judge 'right to left, counted by three' - "tshark $to_left, SA $sa, ipsec0 $rx packets" \
 		all_equal "$to_left" "$sa" "$rx"
 	dropped=$(for host in left right; do
