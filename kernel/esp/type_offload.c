@@ -58,9 +58,11 @@ static void xac_esp_encap(struct xfrm_state *x, struct sk_buff *skb)
 	/*
 	 * Every mode but BEET tells where a train's TCP or UDP header is. The
 	 * core measures segments by it, and newer ones drop a train that has
-	 * none there.
+	 * none there. A list of packets (SKB_GSO_FRAGLIST) may have no start
+	 * of its checksum.
 	 */
-	if (x->outer_mode.encap == XFRM_MODE_BEET && skb_is_gso(skb))
+	if (x->outer_mode.encap == XFRM_MODE_BEET && skb_is_gso(skb) &&
+	    skb->ip_summed == CHECKSUM_PARTIAL)
 		skb_set_inner_transport_header(skb,
 					       skb_checksum_start_offset(skb));
 

@@ -20,7 +20,7 @@ class NotMeasured(Exception):
 
 
 def name_of(found):
-    return f'{found["case"]}, ' + table.where(tuple(found.get(k, '') for k in table.POINT))
+    return f'{found["case"]}, ' + table.where(table.point_of(found))
 
 
 def enough(results, found):
