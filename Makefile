@@ -19,8 +19,6 @@ BUILD ?= build/$(KREL)$(if $(XFRM_ACCEL_KUNIT),-kunit)
 BUILD_ABS := $(abspath $(BUILD))
 PROBES := $(BUILD)/xfrm_accel_probes.h
 
-kbuild = $(MAKE) -C $(KDIR) M=$(BUILD_ABS) \
-	$(if $(XFRM_ACCEL_KUNIT),XFRM_ACCEL_KUNIT=$(XFRM_ACCEL_KUNIT))
 # For the probes: what else was said on the command line that decides how a
 # compiler is called.
 build_args = $(foreach v,ARCH CROSS_COMPILE CC LLVM,$(if $($(v)),\
@@ -32,7 +30,8 @@ all: module
 	@cp $(BUILD)/xfrm_accel.ko xfrm_accel.ko
 
 module: sources $(PROBES)
-	@$(kbuild) --no-print-directory modules
+	@$(MAKE) --no-print-directory -C $(KDIR) M=$(BUILD_ABS) \
+		$(if $(XFRM_ACCEL_KUNIT),XFRM_ACCEL_KUNIT=$(XFRM_ACCEL_KUNIT)) modules
 
 sources:
 	@test -n "$(KREL)" || { \

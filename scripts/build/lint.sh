@@ -5,9 +5,11 @@
 # W=1 and sparse, checkpatch --strict, kernel-doc, shell syntax, and that
 # nothing in the tree tells where it was written.
 #
-#   lint.sh [fast]	fast: against kernel 6.1 only, not 6.12 and 7.3, and not what takes long
+#   lint.sh [fast]	fast: without the builds (the tests of check-fast are built as strictly)
+#			and what takes long
 #
-# Prints a line for each check and "N passed, N failed, N skipped".
+# Prints a line for each check and "N passed, N failed, N skipped". What a checker had nothing
+# to say about is remembered in the cache, under its inputs.
 set -euo pipefail
 # shellcheck source=scripts/lab/lib.sh
 . "$(dirname "$0")/../lab/lib.sh"
@@ -16,10 +18,10 @@ cd "$XA_TOP"
 # What a make that called this script has to say about jobs is nothing of the code's.
 unset MAKEFLAGS MFLAGS MAKELEVEL
 
-need_pkgs make gcc sparse perl shellcheck python3
+need_pkgs perl shellcheck python3
 uml=$(scripts/lab/uml.sh build plain)
-kernel=$(scripts/lab/kernel.sh 6.1)
 tools=$uml/src/scripts
+mkdir -p "$XA_CACHE/lint"
 
 passed=0 failed=0
 
@@ -36,51 +38,57 @@ verdict() {
 }
 
 log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+trap 'rm -f "$log" "$log.one"' EXIT
 
 mapfile -t code < <(find kernel uapi kunit -name '*.[ch]' | sort)
 mapfile -t shell < <(grep -rlE '^#!/bin/(ba)?sh|^# shellcheck shell=' scripts .ci | sort)
 
-# Built anew, or nothing would be said of what is built already.
-rm -rf build/lint
-"$kernel/build-in" "$XA_TOP" make -s module BUILD=build/lint W=1 C=1 2>&1 |
-	grep -vE 'Skipping BTF|^  [A-Z]+ ' >"$log" || :
-verdict "the module builds with W=1 and sparse, silently" "$log"
+# builds WHAT LAB DIR [VAR=VALUE...]
+builds() {
+	local what=$1
+	shift
+	STRICT=1 build_module "$@" 2>"$log" && : >"$log" || :
+	verdict "$what with W=1 and sparse, silently" "$log"
+}
 
-# The module as the newer kernels' compat code makes it. sparse is not in the
-# build root of 7.3.
-[ "${1:-}" = fast ] || for newer in "6.12 C=1" 7.3; do
-	read -r series checks <<<"$newer"
-	kernel=$(scripts/lab/kernel.sh "$series")
-	rm -rf "build/lint-$series"
-	# shellcheck disable=SC2086  # no word or one
-	"$kernel/build-in" "$XA_TOP" make -s module "BUILD=build/lint-$series" W=1 $checks 2>&1 |
-		grep -vE '^  [A-Z]+ ' >"$log" || :
-	[ -s "build/lint-$series/xfrm_accel.ko" ] || echo "there is no module" >>"$log"
-	verdict "the module builds for $series with W=1, silently" "$log"
-done
+# silent KEY COMMAND FILE...: what COMMAND has to say of each FILE. KEY names all that decides
+# besides the two.
+silent() {
+	local key command=$2 file mark
+	key=$(key_of "$1")
+	shift 2
+	for file in "$@"; do
+		mark=$XA_CACHE/lint/$(key_of "$key" "$command" "$file" "$(cat "$file")")
+		[ ! -e "$mark" ] || continue
+		# shellcheck disable=SC2086  # its arguments
+		if $command "$file" >"$log.one" 2>&1 && [ ! -s "$log.one" ]; then
+			: >"$mark"
+		fi
+		cat "$log.one"
+	done >"$log"
+}
 
-rm -rf build/lint-kunit
-make -s module "KDIR=$uml/build" ARCH=um XFRM_ACCEL_KUNIT=1 BUILD=build/lint-kunit \
-	W=1 C=1 2>&1 | grep -vE '^  [A-Z]+ ' >"$log" || :
-verdict "the test suites build with W=1 and sparse, silently" "$log"
+if [ "${1:-}" != fast ]; then
+	# In the directories of the tests, which need the same modules.
+	builds "the module builds for 6.1" 6.1 build/test/ko-6.1
+	builds "the module builds for 6.12" 6.12 build/test/ko-6.12
+	builds "the module builds for 7.3" 7.3 build/test/ko-7.3
+	builds "the test suites build" uml-plain build/kunit/plain/ko XFRM_ACCEL_KUNIT=1
+fi
 
 # A file at a time: each is a patch that adds it.
-for file in "${code[@]}"; do
-	perl "$tools/checkpatch.pl" --no-tree --strict --terse --no-summary \
-		--show-types -f "$file" || :
-done >"$log" 2>&1
+silent "$(cat "$tools/checkpatch.pl")" \
+	"perl $tools/checkpatch.pl --no-tree --strict --terse --no-summary --show-types -f" "${code[@]}"
 verdict "checkpatch --strict" "$log"
 
-for file in "${code[@]}"; do
-	perl "$tools/kernel-doc" -none "$file" || :
-done >"$log" 2>&1
+silent "$(cat "$tools/kernel-doc")" "perl $tools/kernel-doc -none" "${code[@]}"
 verdict "kernel-doc" "$log"
 
 # Variables cross files here, which SC2034 and SC2154 cannot follow; and the
 # tests split lists of words on purpose (SC2046, SC2120, SC2207).
-shellcheck -x --severity=warning --exclude=SC2034,SC2154,SC2046,SC2120,SC2207 \
-	"${shell[@]}" >"$log" 2>&1 || :
+mapfile -t sourced < <(grep -l '^# shellcheck shell=' "${shell[@]}")
+silent "$(shellcheck --version; cat "${sourced[@]}")" \
+	"shellcheck -x --severity=warning --exclude=SC2034,SC2154,SC2046,SC2120,SC2207" "${shell[@]}"
 verdict "shellcheck" "$log"
 
 git grep -nE '/(root|tmp|work|home)/[a-z]' -- . ':!LICENSES' ':!scripts/build/lint.sh' \

@@ -42,10 +42,13 @@ for kind in kernel/6.1. kernel/6.12. kernel/7.3. uml/6.1-plain- uml/6.1-debug- u
 		fi
 	done
 done
+if [ "${1:-}" = --stale ] && [ -d lint ]; then
+	find lint -type f -mtime +30 -delete
+fi
 printf '%8s  in all in %s\n' "$(du -sh . | cut -f1)" "$XA_CACHE"
 if [ "${1:-}" = --all ]; then
 	# By name: the cache may have been told to live among somebody's other files.
-	for part in apt busybox iptfs kernel kvm rootfs src uml; do
+	for part in apt busybox iptfs kernel kvm lint rootfs src uml; do
 		remove_tree "$XA_CACHE/$part"
 	done
 fi

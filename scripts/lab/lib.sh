@@ -142,6 +142,48 @@ remove_tree() {
 	rm -rf "$1" 2>/dev/null || as_root rm -rf --one-file-system "$1"
 }
 
+# build_module LAB DIR [VAR=VALUE...]: xfrm_accel.ko for a lab (a stock kernel's series, uml-plain
+# and so on) into DIR, a path in the tree. With STRICT=1 in the environment a warning, be it
+# sparse's, is an error. Whoever comes second finds the work done.
+build_module() {
+	local lab=$1 dir=$2 kernel lock cmd said=$XA_TOP/$2.said
+	shift 2
+	need_pkgs make gcc
+	cmd=(make -s -C "$XA_TOP" -j"$(nproc)" module "BUILD=$dir" W=1 "$@")
+	case $lab in
+	uml-*)
+		kernel=$("$XA_TOP/scripts/lab/uml.sh" build "${lab#uml-}")
+		cmd+=("KDIR=$kernel/build" ARCH=um)
+		;;
+	*)
+		kernel=$("$XA_TOP/scripts/lab/kernel.sh" "$lab")
+		cmd=("$kernel/build-in" "$XA_TOP" "${cmd[@]}")
+		;;
+	esac
+	mkdir -p "$(dirname "$XA_TOP/$dir")"
+	exec {lock}>"$XA_TOP/$dir.lock"
+	flock "$lock"
+	if [ -n "${STRICT:-}" ]; then
+		# What was built without judgement would not be looked at again.
+		[ ! -e "$XA_TOP/$dir/.unjudged" ] || rm -rf "${XA_TOP:?}/$dir"
+		# There is no sparse among the packages that 7.3 is built with.
+		[ "$lab" = 7.3 ] || { need_pkgs sparse && cmd+=(C=1); }
+	else
+		mkdir -p "$XA_TOP/$dir"
+		: >"$XA_TOP/$dir/.unjudged"
+	fi
+	# A make that called us has its own idea of jobs.
+	env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL nice "${cmd[@]}" 2>&1 </dev/null |
+		grep -vE 'Skipping BTF|^  [A-Z]+ ' >"$said" || :
+	if [ ! -s "$XA_TOP/$dir/xfrm_accel.ko" ] || { [ -n "${STRICT:-}" ] && [ -s "$said" ]; }; then
+		say "the module for $lab does not build${STRICT:+ silently}:"
+		head -n 40 "$said" >&2
+		rm -rf "${XA_TOP:?}/$dir"
+		return 1
+	fi
+	exec {lock}>&-
+}
+
 # --- packages -------------------------------------------------------------------------------
 
 installed() {

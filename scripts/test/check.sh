@@ -9,11 +9,13 @@
 #   sanitize  more guest tests in UML with sanitizers, for which check has no time
 #   bare      guest tests in UML without the in-tree interface
 #   guest     guest tests on Debian's stock 6.1 kernel in QEMU
+#   demo      the demonstration, as it is and sabotaged
 #   kernels   guest tests on the stock 6.12 and 7.3 kernels
 #   fast      lint, KUnit plain and a few guest tests in plain UML: in two minutes
 #
-# Without a stage: lint kunit debug bare guest. Ends with the totals on the line
-# "N passed, N failed, N skipped"; exit status 0 when nothing failed.
+# Without a stage: lint kunit demo debug bare guest. The module is built strictly: a warning is
+# an error. Ends with the totals on the line "N passed, N failed, N skipped"; exit status 0 when
+# nothing failed.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 # shellcheck source=scripts/lab/lib.sh
@@ -23,7 +25,8 @@ cd "$(dirname "$0")/../.."
 # what lives and dies there.
 debug_tests=(link async)
 sanitize_tests=(netlink link netns receive pmtu counters external acquire async esp esp_gso natt_gro)
-fast_tests=(link receive)
+# The longest first.
+fast_tests=(receive link)
 
 passed=0 failed=0 skipped=0
 
@@ -84,16 +87,17 @@ run_stage() {
 		stage sanitize scripts/test/run-guest.sh -l uml-debug "${tests[@]}"
 		;;
 	bare) stage bare scripts/test/run-guest.sh -l uml-bare link receive ;;
+	demo) stage demo with_token scripts/demo/selftest.sh ;;
 	guest) stage guest scripts/test/run-guest.sh -k 6.1 ;;
 	kernels)
 		stage guest-6.12 scripts/test/run-guest.sh -k 6.12
 		stage guest-7.3 scripts/test/run-guest.sh -k 7.3
 		;;
-	fast)
-		stage lint scripts/build/lint.sh fast
-		stage kunit scripts/test/kunit.sh plain
+	fast-lint) stage fast-lint with_token scripts/build/lint.sh fast ;;
+	fast-kunit) stage fast-kunit with_token scripts/test/kunit.sh plain ;;
+	fast-guest)
 		mapfile -t tests < <(existing "${fast_tests[@]}")
-		stage guest-uml scripts/test/run-guest.sh -l uml-plain "${tests[@]}"
+		stage fast-guest scripts/test/run-guest.sh -l uml-plain "${tests[@]}"
 		;;
 	*)
 		echo "check.sh: no such stage: $name" >&2
@@ -137,13 +141,16 @@ together() {
 	trap - EXIT
 }
 
-if [ $# = 0 ]; then
-	together kunit lint bare debug guest
-else
+export STRICT=1
+case $* in
+'') together kunit demo lint bare debug guest ;;
+fast) together fast-kunit fast-lint fast-guest ;;
+*)
 	for name in "$@"; do
 		run_stage "$name"
 	done
-fi
+	;;
+esac
 
 echo "took $((SECONDS / 60)) min $((SECONDS % 60)) s"
 echo "$passed passed, $failed failed, $skipped skipped"

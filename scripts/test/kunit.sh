@@ -43,11 +43,8 @@ fi
 # prepare FLAVOUR: makes the directory that goes into the lab
 prepare()
 {
-	local kernel in=$work/$1/in
-	kernel=$("$XA_TOP/scripts/lab/uml.sh" build "$1")
-	need_pkgs make gcc
-	quietly nice make -s -C "$XA_TOP" KDIR="$kernel/build" ARCH=um XFRM_ACCEL_KUNIT=1 \
-		BUILD="$work/$1/ko" module
+	local in=$work/$1/in
+	build_module "uml-$1" "build/kunit/$1/ko" XFRM_ACCEL_KUNIT=1
 	rm -rf "$in" "$work/$1/out"
 	mkdir -p "$in"
 	cp "$here/lib.sh" "$here/kunit-in-guest.sh" "$in/"

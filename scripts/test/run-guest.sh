@@ -45,25 +45,6 @@ if [ ${#tests[@]} = 0 ]; then
 	done
 fi
 
-# The module for the lab's kernel: sets module.
-build_module() {
-	local dir
-	need_pkgs make gcc
-	if [ "$lab" = qemu ]; then
-		# Newer kernels have functions for BPF programs, and a test has such
-		# programs.
-		[ "$kernel" = 6.1 ] || need_pkgs clang libbpf-dev
-		dir=$("$XA_TOP/scripts/lab/kernel.sh" "$kernel")
-		"$dir/build-in" "$XA_TOP" make -s module "BUILD=build/test/ko-$kernel" >&2
-		module=$XA_TOP/build/test/ko-$kernel/xfrm_accel.ko
-	else
-		dir=$("$XA_TOP/scripts/lab/uml.sh" build "${lab#uml-}")
-		make -s -C "$XA_TOP" module "KDIR=$dir/build" ARCH=um \
-			"BUILD=build/test/ko-$lab" >&2
-		module=$XA_TOP/build/test/ko-$lab/xfrm_accel.ko
-	fi
-}
-
 # What every lab gets as /in.
 make_indir() {
 	mkdir -p "$XA_TOP/build/test"
@@ -161,7 +142,12 @@ uml-plain | uml-bare) slow=${SLOW:-4} ;;
 *) die "no such lab: $lab" ;;
 esac
 
-build_module
+# Newer kernels have functions for BPF programs, and a test has such programs.
+[ "$kernel" = 6.1 ] || need_pkgs clang libbpf-dev
+builds=$kernel
+[ "$lab" = qemu ] || builds=$lab
+build_module "$builds" "build/test/ko-$builds"
+module=$XA_TOP/build/test/ko-$builds/xfrm_accel.ko
 make_indir
 
 # Asked once, before several labs at a time would each want to make them.
