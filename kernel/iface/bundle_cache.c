@@ -218,7 +218,7 @@ static bool xac_addresses_match(const struct xfrm_selector *sel,
  * @skb: the packet, with a route and a valid IP header
  * @family: AF_INET or AF_INET6, of the packet
  *
- * Context: bottom halves off.
+ * Context: bottom halves off, which RCU takes for a reader.
  * Return: the bundle, a reference that the caller owns, or NULL: unknown.
  */
 struct dst_entry *xac_cache_find_shared(struct xac_dev *xd,
@@ -231,8 +231,6 @@ struct dst_entry *xac_cache_find_shared(struct xac_dev *xd,
 	struct dst_entry *dst = NULL;
 	struct xac_bundle *b;
 	int i;
-
-	rcu_read_lock();
 
 	slot = slots->shared[xac_family_index(family)];
 	for (i = 0; i < XAC_SHARED_WAYS; i++, slot++) {
@@ -258,8 +256,6 @@ struct dst_entry *xac_cache_find_shared(struct xac_dev *xd,
 		dst = b->dst;
 		break;
 	}
-
-	rcu_read_unlock();
 
 	return dst;
 }
@@ -302,7 +298,7 @@ static struct xac_flow_set *xac_flow_set_of(struct xac_flow_set *sets, u32 hash)
  * @family: AF_INET or AF_INET6, of the packet
  * @if_id: of policy and SA
  *
- * Context: bottom halves off.
+ * Context: bottom halves off, which RCU takes for a reader.
  * Return: the bundle, a reference that the caller owns, or NULL: unknown.
  */
 struct dst_entry *xac_cache_find_flow(struct xac_dev *xd,
@@ -319,8 +315,6 @@ struct dst_entry *xac_cache_find_flow(struct xac_dev *xd,
 	if (!sets)
 		return NULL;
 
-	rcu_read_lock();
-
 	slot = xac_flow_set_of(sets, xac_flow_hash(fl, family))->ways;
 	for (i = 0; i < XAC_FLOW_WAYS; i++, slot++) {
 		b = xac_slot_get(slot);
@@ -335,8 +329,6 @@ struct dst_entry *xac_cache_find_flow(struct xac_dev *xd,
 			xac_slot_clear(xd, slot, b);
 		break;
 	}
-
-	rcu_read_unlock();
 
 	return dst;
 }

@@ -25,16 +25,11 @@
 #define XAC_NO_DROP	(-1)
 
 /**
- * struct xac_tx - what is known about a packet on its way through
- * @xd: the interface
- * @family: per-family operations
- * @fl: the packet's flow, for policy and SA lookup; unknown where the bundle
- *	was found without
- * @if_id: policies and SAs must carry it; goes with @fl
+ * struct xac_query - what policy and SA are looked up by
+ * @fl: the packet's flow
+ * @if_id: policies and SAs must carry it
  */
-struct xac_tx {
-	struct xac_dev *xd;
-	const struct xac_tx_family *family;
+struct xac_query {
 	struct flowi fl;
 	u32 if_id;
 };
@@ -188,19 +183,20 @@ bool xac_fits(const struct sk_buff *skb, u32 mtu)
  *
  * Return: true if the packet must not be sent: its sender has been told.
  */
-static bool xac_too_big(struct sk_buff *skb, const struct xac_tx *tx, u32 mtu)
+static bool xac_too_big(struct sk_buff *skb,
+			const struct xac_tx_family *family, u32 mtu)
 {
-	mtu = max(mtu, tx->family->min_mtu);
+	mtu = max(mtu, family->min_mtu);
 	if (xac_fits(skb, mtu))
 		return false;
 
 	/* A local sender learns it from the route; it may then fragment. */
 	skb_dst_update_pmtu_no_confirm(skb, mtu);
 
-	if (!tx->family->must_fit(skb))
+	if (!family->must_fit(skb))
 		return false;
 
-	tx->family->tell_too_big(skb, mtu);
+	family->tell_too_big(skb, mtu);
 
 	return true;
 }
@@ -225,13 +221,14 @@ int xac_lookup_verdict(int err)
  * Which if_id, and where to? An external interface is told by the packet:
  * by its route (encap xfrm) or by a BPF program.
  */
-static int xac_tx_key(struct sk_buff *skb, struct xac_tx *tx)
+static int xac_query_key(struct sk_buff *skb, const struct xac_dev *xd,
+			 struct xac_query *query)
 {
 	const struct xfrm_md_info *info;
 
-	if (!tx->xd->external) {
-		tx->if_id = READ_ONCE(tx->xd->if_id);
-		tx->fl.flowi_oif = tx->xd->link;
+	if (!xd->external) {
+		query->if_id = READ_ONCE(xd->if_id);
+		query->fl.flowi_oif = xd->link;
 		return XAC_NO_DROP;
 	}
 
@@ -239,8 +236,8 @@ static int xac_tx_key(struct sk_buff *skb, struct xac_tx *tx)
 	if (!info)
 		return XFRM_ACCEL_DROP_TX_NO_METADATA;
 
-	tx->if_id = info->if_id;
-	tx->fl.flowi_oif = info->link;
+	query->if_id = info->if_id;
+	query->fl.flowi_oif = info->link;
 	xac_restore_replaced_route(skb, info);
 
 	return XAC_NO_DROP;
@@ -253,8 +250,8 @@ static int xac_tx_key(struct sk_buff *skb, struct xac_tx *tx)
  *
  * Return: XAC_NO_DROP or a drop reason.
  */
-static int xac_find_bundle(struct sk_buff *skb, const struct xac_tx *tx,
-			   struct dst_entry **bundle)
+static int xac_find_bundle(struct sk_buff *skb, struct xac_dev *xd,
+			   struct xac_query *query, struct dst_entry **bundle)
 {
 	struct dst_entry *dst = skb_dst(skb);
 
@@ -262,10 +259,9 @@ static int xac_find_bundle(struct sk_buff *skb, const struct xac_tx *tx,
 	if (!dst_hold_safe(dst))
 		return XFRM_ACCEL_DROP_TX_NO_ROUTE;
 
-	xac_count_lookup(tx->xd->counters);
-	dst = xfrm_lookup_with_ifid(tx->xd->net, dst,
-				    (struct flowi *)&tx->fl, NULL, 0,
-				    tx->if_id);
+	xac_count_lookup(xd->counters);
+	dst = xfrm_lookup_with_ifid(xd->net, dst, &query->fl, NULL, 0,
+				    query->if_id);
 	if (IS_ERR(dst))
 		return xac_lookup_verdict(PTR_ERR(dst));
 
@@ -274,14 +270,14 @@ static int xac_find_bundle(struct sk_buff *skb, const struct xac_tx *tx,
 		return XFRM_ACCEL_DROP_TX_NO_POLICY;
 	}
 
-	if (dst->xfrm->if_id != tx->if_id) {
+	if (dst->xfrm->if_id != query->if_id) {
 		dst_release(dst);
 		return XFRM_ACCEL_DROP_TX_WRONG_IF_ID;
 	}
 
-	if (xac_dst_dev(dst) == tx->xd->dev) {
+	if (xac_dst_dev(dst) == xd->dev) {
 		net_warn_ratelimited("%s: the route of the encrypted packet leads back into the interface\n",
-				     tx->xd->dev->name);
+				     xd->dev->name);
 		dst_release(dst);
 		return XFRM_ACCEL_DROP_TX_LOOP;
 	}
@@ -291,38 +287,36 @@ static int xac_find_bundle(struct sk_buff *skb, const struct xac_tx *tx,
 	return XAC_NO_DROP;
 }
 
-/*
- * The bundle of a packet's flow, remembered or new; fills in tx->fl and
- * tx->if_id. As xac_find_bundle().
- */
-static int xac_resolve(struct sk_buff *skb, struct xac_tx *tx,
+/* The bundle of a packet's flow, remembered or new. As xac_find_bundle(). */
+static int xac_resolve(struct sk_buff *skb, struct xac_dev *xd,
+		       const struct xac_tx_family *family,
 		       struct dst_entry **bundle)
 {
-	const unsigned short af = tx->family->af;
-	struct net_device *dev = tx->xd->dev;
+	const unsigned short af = family->af;
+	struct xac_query query;
 	u32 generation;
 	int verdict;
 
-	memset(&tx->fl, 0, sizeof(tx->fl));
-	xac_decode_session(dev_net(dev), skb, &tx->fl, af);
+	memset(&query, 0, sizeof(query));
+	xac_decode_session(dev_net(xd->dev), skb, &query.fl, af);
 
-	if (!skb_dst(skb) && tx->family->route(skb, dev, &tx->fl))
+	if (!skb_dst(skb) && family->route(skb, xd->dev, &query.fl))
 		return XFRM_ACCEL_DROP_TX_NO_ROUTE;
 
-	verdict = xac_tx_key(skb, tx);
+	verdict = xac_query_key(skb, xd, &query);
 	if (verdict != XAC_NO_DROP)
 		return verdict;
 
-	*bundle = xac_cache_find_flow(tx->xd, skb_dst(skb), &tx->fl, af,
-				      tx->if_id);
+	*bundle = xac_cache_find_flow(xd, skb_dst(skb), &query.fl, af,
+				      query.if_id);
 	if (*bundle)
 		return XAC_NO_DROP;
 
-	generation = xac_cache_generation(tx->xd);
-	verdict = xac_find_bundle(skb, tx, bundle);
+	generation = xac_cache_generation(xd);
+	verdict = xac_find_bundle(skb, xd, &query, bundle);
 	if (verdict == XAC_NO_DROP)
-		xac_cache_add(tx->xd, generation, *bundle, &tx->fl, af,
-			      tx->if_id);
+		xac_cache_add(xd, generation, *bundle, &query.fl, af,
+			      query.if_id);
 
 	return verdict;
 }
@@ -332,14 +326,14 @@ static int xac_resolve(struct sk_buff *skb, struct xac_tx *tx,
  *
  * @fits: in one piece
  */
-static void xac_output(struct sk_buff *skb, const struct xac_tx *tx,
+static void xac_output(struct sk_buff *skb, struct xac_dev *xd,
 		       struct dst_entry *bundle, bool fits)
 {
-	struct net_device *dev = tx->xd->dev;
+	struct net_device *dev = xd->dev;
 	unsigned int length = skb->len;
 	int err;
 
-	xac_scrub(skb, !net_eq(tx->xd->net, dev_net(dev)));
+	xac_scrub(skb, !net_eq(xd->net, dev_net(dev)));
 	skb_dst_set(skb, bundle);
 
 	/*
@@ -349,7 +343,7 @@ static void xac_output(struct sk_buff *skb, const struct xac_tx *tx,
 	skb->ignore_df = !fits;
 	skb->dev = xac_dst_dev(bundle);
 
-	err = dst_output(tx->xd->net, skb_to_full_sk(skb), skb);
+	err = dst_output(xd->net, skb_to_full_sk(skb), skb);
 	if (net_xmit_eval(err) == 0) {
 		dev_sw_netstats_tx_add(dev, 1, length);
 		return;
@@ -357,43 +351,65 @@ static void xac_output(struct sk_buff *skb, const struct xac_tx *tx,
 
 	DEV_STATS_INC(dev, tx_errors);
 	DEV_STATS_INC(dev, tx_aborted_errors);
-	xac_count_drop(dev, tx->xd->counters, NULL, XFRM_ACCEL_DROP_TX_OUTPUT);
+	xac_count_drop(dev, xd->counters, NULL, XFRM_ACCEL_DROP_TX_OUTPUT);
 }
 
-static int xac_transmit(struct sk_buff *skb, struct xac_tx *tx)
+/* Consumes the bundle; the packet too, if it returns XAC_NO_DROP. */
+static int xac_send(struct sk_buff *skb, struct xac_dev *xd,
+		    const struct xac_tx_family *family,
+		    struct dst_entry *bundle)
 {
-	struct dst_entry *bundle = NULL;
-	int verdict;
-	bool fits;
-	u32 mtu;
+	u32 mtu = xac_bundle_mtu(bundle);
+	bool fits = xac_fits(skb, mtu);
 
-	tx->family = xac_tx_family_of(skb);
-	if (!tx->family)
-		return XFRM_ACCEL_DROP_TX_NOT_IP;
-	if (!pskb_network_may_pull(skb, tx->family->header_len) ||
-	    !xac_header_ok(skb, tx->family))
-		return XFRM_ACCEL_DROP_TX_MALFORMED;
-
-	xac_reset_cb(skb);
-
-	if (skb_dst(skb) && !tx->xd->external)
-		bundle = xac_cache_find_shared(tx->xd, skb, tx->family->af);
-	if (!bundle) {
-		verdict = xac_resolve(skb, tx, &bundle);
-		if (verdict != XAC_NO_DROP)
-			return verdict;
-	}
-
-	mtu = xac_bundle_mtu(bundle);
-	fits = xac_fits(skb, mtu);
-	if (!fits && xac_too_big(skb, tx, mtu)) {
+	if (!fits && xac_too_big(skb, family, mtu)) {
 		dst_release(bundle);
 		return XFRM_ACCEL_DROP_TX_TOO_BIG;
 	}
 
-	xac_output(skb, tx, bundle, fits);
+	xac_output(skb, xd, bundle, fits);
 
 	return XAC_NO_DROP;
+}
+
+/*
+ * A packet whose bundle no other flow has left here. Not inline: few need the
+ * space that a flow takes on the stack.
+ */
+static noinline int xac_resolve_and_send(struct sk_buff *skb,
+					 struct xac_dev *xd,
+					 const struct xac_tx_family *family)
+{
+	struct dst_entry *bundle;
+	int verdict;
+
+	verdict = xac_resolve(skb, xd, family, &bundle);
+	if (verdict != XAC_NO_DROP)
+		return verdict;
+
+	return xac_send(skb, xd, family, bundle);
+}
+
+static int xac_transmit(struct sk_buff *skb, struct xac_dev *xd)
+{
+	const struct xac_tx_family *family = xac_tx_family_of(skb);
+	struct dst_entry *bundle;
+
+	if (!family)
+		return XFRM_ACCEL_DROP_TX_NOT_IP;
+	if (!pskb_network_may_pull(skb, family->header_len) ||
+	    !xac_header_ok(skb, family))
+		return XFRM_ACCEL_DROP_TX_MALFORMED;
+
+	xac_reset_cb(skb);
+
+	if (skb_dst(skb) && !xd->external) {
+		bundle = xac_cache_find_shared(xd, skb, family->af);
+		if (bundle)
+			return xac_send(skb, xd, family, bundle);
+	}
+
+	return xac_resolve_and_send(skb, xd, family);
 }
 
 /* Standard statistics that go with a drop, and the sign to the sender. */
@@ -434,14 +450,13 @@ static void xac_tx_failed(struct sk_buff *skb, struct net_device *dev,
  */
 netdev_tx_t xac_start_xmit(struct sk_buff *skb, struct net_device *dev)
 {
-	struct xac_tx tx;
+	struct xac_dev *xd = netdev_priv(dev);
 	int verdict;
 
-	tx.xd = netdev_priv(dev);
-	verdict = xac_transmit(skb, &tx);
+	verdict = xac_transmit(skb, xd);
 	if (verdict != XAC_NO_DROP) {
 		xac_tx_failed(skb, dev, verdict);
-		xac_drop(skb, dev, tx.xd->counters, verdict);
+		xac_drop(skb, dev, xd->counters, verdict);
 	}
 
 	return NETDEV_TX_OK;
