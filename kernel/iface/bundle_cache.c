@@ -11,6 +11,7 @@
 #include <net/ip.h>
 #include <net/ipv6.h>
 
+#include "compat/dst.h"
 #include "compat/xfrm.h"
 #include "iface/bundle_cache.h"
 #include "iface/iface.h"
@@ -33,16 +34,18 @@
  * @generation: for which it was looked up
  * @if_id: of policy and SA
  * @selects_all: the policy selects every packet of its family
+ * @exempt: @route needs no lookup of policies without if_id
  * @fl: the flow it was looked up for
  * @rcu: for the end
  */
 struct xac_bundle {
-	const struct dst_entry *route;
+	struct dst_entry *route;
 	struct dst_entry *dst;
 	struct xfrm_policy *policy;
 	u32 generation;
 	u32 if_id;
 	bool selects_all;
+	bool exempt;
 	struct flowi fl;
 	struct rcu_head rcu;
 };
@@ -170,12 +173,27 @@ static void xac_policy_used(struct xfrm_policy *policy)
 }
 
 /*
+ * The packet got its route before its bundle's generation was found to be the
+ * present one. Should the answer change now, all routes of this age expire.
+ */
+static void xac_exempt_route(const struct xac_dev *xd,
+			     const struct xac_bundle *b)
+{
+	if (!b->exempt || b->route->flags & DST_NOXFRM)
+		return;
+
+	if (xd->net->xfrm.policy_default[XFRM_POLICY_OUT] ==
+	    XFRM_USERPOLICY_ACCEPT)
+		b->route->flags |= DST_NOXFRM;
+}
+
+/*
  * Is the bundle still good? Then a reference on it is taken.
  *
  * dst_check() sees SAs that are gone, policies that were changed, dead routes
  * and learnt MTUs.
  */
-static bool xac_bundle_use(const struct xac_bundle *b)
+static bool xac_bundle_use(const struct xac_dev *xd, const struct xac_bundle *b)
 {
 	if (b->policy->walk.dead || !dst_hold_safe(b->dst))
 		return false;
@@ -186,6 +204,7 @@ static bool xac_bundle_use(const struct xac_bundle *b)
 	}
 
 	xac_policy_used(b->policy);
+	xac_exempt_route(xd, b);
 
 	return true;
 }
@@ -241,7 +260,7 @@ struct dst_entry *xac_cache_find_shared(struct xac_dev *xd,
 			continue;
 
 		if (b->generation != xac_cache_generation(xd) ||
-		    !xac_bundle_use(b)) {
+		    !xac_bundle_use(xd, b)) {
 			xac_slot_clear(xd, slot, b);
 			continue;
 		}
@@ -323,7 +342,7 @@ struct dst_entry *xac_cache_find_flow(struct xac_dev *xd,
 			continue;
 
 		if (b->generation == xac_cache_generation(xd) &&
-		    xac_bundle_use(b))
+		    xac_bundle_use(xd, b))
 			dst = b->dst;
 		else
 			xac_slot_clear(xd, slot, b);
@@ -479,7 +498,17 @@ xac_flow_slot(struct xac_bundle_slots *slots, u32 generation,
 	return &set->ways[set->next++ % XAC_FLOW_WAYS];
 }
 
-static struct xac_bundle *xac_bundle_make(u32 generation, struct dst_entry *dst,
+/* See bundle_cache.h. The route is one of IPv4 and of the namespace judged. */
+static bool xac_may_exempt(const struct xac_dev *xd,
+			   const struct dst_entry *route, u32 generation)
+{
+	return READ_ONCE(xd->cache.exempt) == generation &&
+	       route->ops->family == AF_INET &&
+	       net_eq(dev_net(xac_dst_dev(route)), xd->net);
+}
+
+static struct xac_bundle *xac_bundle_make(const struct xac_dev *xd,
+					  u32 generation, struct dst_entry *dst,
 					  const struct flowi *fl,
 					  unsigned short family, u32 if_id)
 {
@@ -498,6 +527,7 @@ static struct xac_bundle *xac_bundle_make(u32 generation, struct dst_entry *dst,
 	b->generation = generation;
 	b->if_id = if_id;
 	b->selects_all = !sel->prefixlen_d && !sel->prefixlen_s;
+	b->exempt = xac_may_exempt(xd, b->route, generation);
 	memcpy(&b->fl, fl, xac_flowi_size(family));
 
 	return b;
@@ -536,7 +566,7 @@ void xac_cache_add(struct xac_dev *xd, u32 generation, struct dst_entry *bundle,
 	if (!slot)
 		goto unlock;
 
-	b = xac_bundle_make(generation, bundle, fl, family, if_id);
+	b = xac_bundle_make(xd, generation, bundle, fl, family, if_id);
 	if (!b)
 		goto unlock;
 
@@ -617,4 +647,24 @@ void xac_cache_forget_all(struct xac_table *table)
 	list_for_each_entry_rcu(xd, &table->all, siblings)
 		xac_cache_empty(xd);
 	rcu_read_unlock();
+}
+
+/**
+ * xac_cache_unexempt - no IPv4 route may do without policies that have no if_id
+ * @table: the namespace's
+ * @net: the namespace
+ *
+ * To be called after such a policy was added. Nothing to do where none was
+ * exempt.
+ *
+ * Context: any; takes the RCU lock.
+ */
+void xac_cache_unexempt(struct xac_table *table, struct net *net)
+{
+	if (!READ_ONCE(table->cache.judge.exempts))
+		return;
+
+	/* First nobody exempts any more, then those that are expire. */
+	xac_cache_forget_all(table);
+	rt_genid_bump_ipv4(net);
 }

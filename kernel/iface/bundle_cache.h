@@ -38,6 +38,15 @@ struct xac_table;
  * which finds that out. Otherwise each flow has an entry of its own, in a
  * table of bounded size, from its second packet on.
  *
+ * Policies without if_id concern an interface's packets as well: the core looks
+ * for them when it routes or forwards a packet. Where a namespace has none for
+ * IPv4 and allows what no policy forbids, an IPv4 route whose bundle is found
+ * here is marked as the core marks those out of a device with disable_xfrm
+ * (DST_NOXFRM): it saves that lookup. The core makes all IPv4 routes anew when
+ * a policy is added or the default changes, and so does bundle_events.c when it
+ * is told of such a policy, for those that were marked in between. The routes
+ * of IPv6 outlive that, and are not marked.
+ *
  * Locking: none. Each CPU has its own slots, which it fills with bottom halves
  * off; any CPU empties them. An entry never changes; a slot is filled and
  * emptied by xchg() or cmpxchg(), and who takes an entry out of its slot frees
@@ -66,6 +75,7 @@ struct xac_trial {
  * @used: how many there are, on all CPUs
  * @generation: the interface's share of the generation
  * @shared: the generation for which one bundle serves all flows, by family
+ * @exempt: the generation for which policies without if_id need no lookup
  * @judged: the generation that the judge has looked at last
  * @trial: his notes; under xac_judge.lock
  * @asking: in xac_judge.asking, waiting for him; under xac_judge.lock
@@ -75,6 +85,7 @@ struct xac_cache {
 	atomic_t used;
 	atomic_t generation;
 	u32 shared[2];
+	u32 exempt;
 	u32 judged;
 	struct xac_trial trial;
 	struct list_head asking;
@@ -84,12 +95,16 @@ struct xac_cache {
  * struct xac_judge - finds out which interfaces may share one bundle
  * @lock: for @asking and each interface's trial; bottom halves off
  * @asking: the interfaces to look at
+ * @exempts: there may be interfaces with a valid xac_cache.exempt
+ * @plain: there is an output policy of IPv4 without if_id
  * @work: does it
  * @delay: jiffies to collect questions before he looks
  */
 struct xac_judge {
 	spinlock_t lock;	/* asking, trials */
 	struct list_head asking;
+	bool exempts;
+	bool plain;
 	struct delayed_work work;
 	unsigned long delay;
 };
@@ -122,6 +137,7 @@ void xac_cache_add(struct xac_dev *xd, u32 generation, struct dst_entry *bundle,
 void xac_cache_empty(struct xac_dev *xd);
 void xac_cache_forget(struct xac_dev *xd);
 void xac_cache_forget_all(struct xac_table *table);
+void xac_cache_unexempt(struct xac_table *table, struct net *net);
 
 /* bundle_sharing.c */
 void xac_judge_init(struct xac_judge *judge);

@@ -72,10 +72,15 @@ static int xac_km_notify(struct xfrm_state *x, const struct km_event *c)
 static int xac_km_notify_policy(struct xfrm_policy *policy, int dir,
 				const struct km_event *c)
 {
-	if (!policy)
+	if (!policy) {
 		xac_net_changed(c->net);
-	else if (dir == XFRM_POLICY_OUT)
-		xac_if_id_changed(xp_net(policy), policy->if_id);
+	} else if (dir == XFRM_POLICY_OUT) {
+		struct net *net = xp_net(policy);
+
+		xac_if_id_changed(net, policy->if_id);
+		if (!policy->if_id && policy->family == AF_INET)
+			xac_cache_unexempt(xac_net_table(net), net);
+	}
 
 	return 0;
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The judge: which interfaces may serve all their flows with one bundle?
+ * The judge: which interfaces may serve all their flows with one bundle? And
+ * which may do without the lookup of policies that have no if_id?
  *
- * Those with exactly one output policy of a family, if no SA with their if_id
+ * The former are those with exactly one output policy of a family, if no SA with their if_id
  * is for some flows only. The core has no index for that question, so all
  * policies and SAs of the namespace are looked at once for all the interfaces
  * that ask, in a work item. Until the answer is there each flow has its own
@@ -36,12 +37,16 @@ static struct xac_trial *xac_trial_of(struct xac_table *table, u32 if_id)
 }
 
 static int xac_try_policy(struct xfrm_policy *policy, int dir, int seq,
-			  void *table)
+			  void *p)
 {
+	struct xac_table *table = p;
 	struct xac_trial *trial;
 
 	if (dir != XFRM_POLICY_OUT)
 		return 0;
+
+	if (!policy->if_id && policy->family == AF_INET)
+		table->cache.judge.plain = true;
 
 	trial = xac_trial_of(table, policy->if_id);
 	if (trial)
@@ -105,23 +110,26 @@ static struct net *xac_trials_begin(struct xac_judge *judge)
 	return net;
 }
 
-static void xac_verdict(struct xac_cache *cache)
+static void xac_verdict(const struct xac_judge *judge, struct xac_cache *cache)
 {
 	const struct xac_trial *trial = &cache->trial;
-	bool share = false;
+	bool better = !judge->plain;
 	int i;
+
+	if (!judge->plain)
+		WRITE_ONCE(cache->exempt, trial->generation);
 
 	for (i = 0; i < ARRAY_SIZE(cache->shared); i++) {
 		if (trial->policies[i] == 1 && !trial->selective) {
 			WRITE_ONCE(cache->shared[i], trial->generation);
-			share = true;
+			better = true;
 		}
 	}
 
 	WRITE_ONCE(cache->judged, trial->generation);
 
-	/* Flows that have their own entries would keep to them. */
-	if (share)
+	/* Flows would keep to the entries they have. */
+	if (better)
 		xac_cache_empty(container_of(cache, struct xac_dev, cache));
 }
 
@@ -134,7 +142,7 @@ static void xac_trials_end(struct xac_judge *judge)
 		/* Who has come meanwhile waits for the next session. */
 		if (!cache->trial.under_way)
 			continue;
-		xac_verdict(cache);
+		xac_verdict(judge, cache);
 		cache->trial.under_way = false;
 		list_del_init(&cache->asking);
 	}
@@ -147,6 +155,8 @@ static void xac_judge_work(struct work_struct *work)
 {
 	struct xac_judge *judge = container_of(to_delayed_work(work),
 					       struct xac_judge, work);
+	struct xac_table *table = xac_judge_table(judge);
+	bool exempted = judge->exempts;
 	unsigned long begin = jiffies;
 	struct net *net;
 
@@ -154,10 +164,21 @@ static void xac_judge_work(struct work_struct *work)
 	if (!net)
 		return;
 
+	/* Before the walk: what that does not see will be told and heard. */
+	judge->plain = false;
+	WRITE_ONCE(judge->exempts, true);
+
 	/* Interfaces may go meanwhile, but none is freed. */
 	rcu_read_lock();
-	xac_walk(xac_judge_table(judge), net);
+	xac_walk(table, net);
 	rcu_read_unlock();
+
+	if (judge->plain) {
+		/* Perhaps we were faster than who tells of this policy. */
+		if (exempted)
+			xac_cache_unexempt(table, net);
+		WRITE_ONCE(judge->exempts, false);
+	}
 
 	judge->delay = max(XAC_JUDGE_DELAY, XAC_JUDGE_REST * (jiffies - begin));
 	xac_trials_end(judge);

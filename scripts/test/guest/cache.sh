@@ -12,6 +12,9 @@
 # shellcheck source=scripts/test/helpers/cache.sh
 . "$TESTDIR/helpers/cache.sh"
 
+# What the core refuses before the interface sees it.
+refused="OutPolBlock errno=EPERM"
+
 # for_family 4|6: the words that differ
 for_family()
 {
@@ -71,6 +74,22 @@ policies_elsewhere()
 	holds "the other family's policy was deleted" $F $S1
 	POLICY_IF_ID=8 turn "a policy of another if_id blocks" $F $S1 $S1 \
 		policy add "$ANY" block priority 5
+	POLICY_IF_ID=0 turn "a policy without if_id blocks" $F $S1 "$refused" \
+		policy add "$ANY" block priority 5
+	POLICY_IF_ID=0 turn "the policy without if_id is deleted" $F "$refused" $S1 \
+		no_policy "$ANY"
+	POLICY_IF_ID=0 turn "a policy without if_id finds no SA" $F $S1 OutNoStates \
+		policy add "$ANY" 2 priority 5
+	POLICY_IF_ID=0 no_policy "$ANY"
+	holds "the policy without if_id is gone" $F $S1
+	POLICY_IF_ID=0 policy add "$ANY proto udp dport 5001" block
+	holds "a policy without if_id is for another port" $F $S1
+	holds "that port is blocked, although the interface knows the route" p1$F "$refused"
+	POLICY_IF_ID=0 no_policy "$ANY proto udp dport 5001"
+	turn "what no policy allows is blocked" $F $S1 errno=EPERM \
+		on A "xfrm policy setdefault out block"
+	turn "what no policy forbids is allowed again" $F errno=EPERM $S1 \
+		on A "xfrm policy setdefault out accept"
 	POLICY_DIR=in turn "an input policy blocks" $F $S1 $S1 \
 		policy add "$ANY" block priority 5
 	POLICY_DIR=fwd turn "a forward policy blocks" $F $S1 $S1 \

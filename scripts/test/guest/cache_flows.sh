@@ -112,6 +112,17 @@ forwarded()
 	turn "forwarded: a route over the other interface" $w $S1 wire0:8000 \
 		on A "route add $FAR dev ipsec1"
 	turn "forwarded: that route goes" $w wire0:8000 $S1 on A "route del $FAR dev ipsec1"
+
+	# The core looks for these when it forwards, before the interface sees the packet.
+	POLICY_IF_ID=0 turn "forwarded: a policy without if_id that blocks" $w $S1 OutPolBlock \
+		policy add "$ANY" block
+	POLICY_IF_ID=0 turn "forwarded: the policy without if_id goes" $w OutPolBlock $S1 \
+		no_policy "$ANY"
+	[ -n "${FULL:-}" ] || return 0 # that takes its time
+	turn "forwarded: what no policy allows is blocked" $w $S1 nothing \
+		on A "xfrm policy setdefault out block"
+	turn "forwarded: what no policy forbids is allowed again" $w nothing $S1 \
+		on A "xfrm policy setdefault out accept"
 }
 
 # The interface in a container, its SAs and policies outside, for peers of either
