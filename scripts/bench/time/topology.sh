@@ -45,10 +45,12 @@ make_namespaces() {
 		must ip netns add "$ns"
 		start_agent "$ns"
 		ask "$ns" "echo 1 >/proc/sys/net/ipv4/ip_forward"
+		# What IPv6 says of its own accord it says at once: before anything is counted.
 		for d in all default; do
 			ask "$ns" "cd /proc/sys/net/ipv4/conf/$d && echo 0 >rp_filter && echo 0 >send_redirects"
 			ask "$ns" "cd /proc/sys/net/ipv6/conf/$d && echo 0 >accept_dad &&
-				echo 0 >router_solicitations && echo 1 >addr_gen_mode && echo 1 >forwarding"
+				echo 0 >router_solicitations && echo 1 >mldv2_unsolicited_report_interval &&
+				echo 1 >addr_gen_mode && echo 1 >forwarding"
 		done
 	done
 }
