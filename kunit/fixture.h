@@ -273,6 +273,7 @@ extern struct kunit_suite xac_esp_cipher_suite;
 extern struct kunit_suite xac_esp_fuzz_suite;
 extern struct kunit_suite xac_esp_gro_suite;
 extern struct kunit_suite xac_esp_gso_suite;
+extern struct kunit_suite xac_esp_hardware_suite;
 extern struct kunit_suite xac_table_suite;
 extern struct kunit_suite xac_link_suite;
 extern struct kunit_suite xac_transmit_suite;
