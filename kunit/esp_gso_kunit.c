@@ -341,6 +341,83 @@ static void single_packets_are_numbered(struct kunit *test)
 	xk_sa_free(x);
 }
 
+/* --- padding that hides the length --- */
+
+/* Opened, a payload of @len with the padding that goes with it. */
+static void expect_padded(struct kunit *test, struct xfrm_state *x,
+			  struct sk_buff *skb, u64 seq, unsigned int len,
+			  unsigned int padded)
+{
+	unsigned int i;
+
+	KUNIT_EXPECT_TRUE(test, outer_good(skb, x));
+	KUNIT_EXPECT_LE(test, skb->len, 1500);
+	KUNIT_EXPECT_GT(test, xk_opened_by_kernel(x, skb, seq), 0);
+	KUNIT_EXPECT_EQ(test, skb->len, padded);
+	KUNIT_EXPECT_EQ(test, ntohs(((struct iphdr *)skb->data)->tot_len), len);
+	for (i = len; i < skb->len && !skb->data[i]; i++)
+		;
+	KUNIT_EXPECT_EQ(test, i, padded);
+}
+
+/* As long as was asked for, as long as the path allows, never shorter. */
+static void packets_of_one_length(struct kunit *test)
+{
+	static const u32 tfcpad[] = { 1, 500, 501, 1000, 1400, 9000, U32_MAX };
+	struct xk_world *w = test->priv;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(tfcpad); i++) {
+		struct xfrm_state *x = sa_out(w, AF_INET, AF_INET,
+					      XFRM_MODE_TUNNEL, false);
+		struct sk_buff *skb = xk_skb4(500, true);
+		u32 padded;
+
+		KUNIT_ASSERT_NOT_NULL(test, x);
+		KUNIT_ASSERT_NOT_NULL(test, skb);
+		x->tfcpad = tfcpad[i];
+		padded = max(500U, min(tfcpad[i], xfrm_state_mtu(x, 1500)));
+		skb = xk_output(w, x, skb);
+		KUNIT_ASSERT_NOT_NULL(test, skb);
+		skb = xk_validate(skb);
+		KUNIT_ASSERT_NOT_NULL(test, skb);
+		expect_padded(test, x, skb, 1, 500, padded);
+		kfree_skb(skb);
+		xk_sa_free(x);
+	}
+}
+
+/* The last segment of a train is as long as the others. */
+static void segments_of_one_length(struct kunit *test)
+{
+	const unsigned int headers = sizeof(struct iphdr) +
+				     sizeof(struct tcphdr);
+	struct xk_world *w = test->priv;
+	struct xfrm_state *x = sa_out(w, AF_INET, AF_INET, XFRM_MODE_TUNNEL,
+				      false);
+	struct sk_buff *train, *segs, *skb, *next;
+	unsigned int n = 0;
+
+	KUNIT_ASSERT_NOT_NULL(test, x);
+	x->tfcpad = 9000;
+	train = under_way(w, x, &train4);
+	KUNIT_ASSERT_NOT_NULL(test, train);
+	segs = xk_segment(train);
+	KUNIT_ASSERT_EQ(test, PTR_ERR_OR_ZERO(segs), 0);
+	consume_skb(train);
+	segs = xk_validate(segs);
+	KUNIT_EXPECT_EQ(test, xk_list_len(segs), segments_of(&train4));
+	skb_list_walk_safe(segs, skb, next) {
+		skb_mark_not_on_list(skb);
+		expect_padded(test, x, skb, 1 + n, headers +
+			      min(SIZE, PAYLOAD - n * SIZE),
+			      xfrm_state_mtu(x, 1500));
+		kfree_skb(skb);
+		n++;
+	}
+	xk_sa_free(x);
+}
+
 /* A UDP datagram behind extension headers, of 8 bytes each. */
 static struct sk_buff *behind_headers(const u8 *headers, unsigned int n)
 {
@@ -617,6 +694,8 @@ static struct kunit_case gso_cases[] = {
 	KUNIT_CASE(room_whatever_the_size),
 	KUNIT_CASE(numbers_are_dense),
 	KUNIT_CASE(single_packets_are_numbered),
+	KUNIT_CASE(packets_of_one_length),
+	KUNIT_CASE(segments_of_one_length),
 	KUNIT_CASE(extension_headers_in_front),
 	KUNIT_CASE(more_segments_than_numbers),
 	KUNIT_CASE(not_a_train_of_esp),

@@ -128,7 +128,7 @@ static void complete_but_for_encryption(struct kunit *test)
 		KUNIT_ASSERT_NOT_NULL(test, skb);
 		KUNIT_EXPECT_TRUE(test, handed_over(skb, x));
 		KUNIT_EXPECT_TRUE(test, length_good(skb));
-		KUNIT_EXPECT_EQ(test, ip_esp_hdr(skb)->seq_no, htonl(1));
+		KUNIT_EXPECT_EQ(test, ntohl(ip_esp_hdr(skb)->seq_no), 1);
 		KUNIT_EXPECT_EQ(test, skb->len - skb_transport_offset(skb),
 				xac_esp_header_len(x->data) + len +
 				xac_esp_trailer_len(x->data, len));

@@ -125,7 +125,8 @@ static int xac_gso_prepare(struct xfrm_state *x, struct sk_buff *segs,
 	struct crypto_aead *aead = x->data;
 	/* The longest that there can be, whatever a segment's length. */
 	unsigned int tail = xac_esp_block_len(aead) + 1 +
-			    crypto_aead_authsize(aead);
+			    crypto_aead_authsize(aead) +
+			    xfrm_offload(segs)->status;
 	struct sk_buff *skb, *next;
 	unsigned int n = 0;
 	int err;

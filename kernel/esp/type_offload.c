@@ -42,6 +42,27 @@ bool xac_esp_in_hardware(const struct xfrm_state *x,
 }
 
 /*
+ * Payloads are made so long, to hide how long they are (traffic flow
+ * confidentiality, RFC 4303, section 2.7), where that fits the path: which is
+ * known while the packet has its bundle. Of @status, a packet that is sent has
+ * no use.
+ */
+static void xac_esp_tfc_decide(struct xfrm_state *x, struct sk_buff *skb)
+{
+	const struct xfrm_dst *xdst = (struct xfrm_dst *)skb_dst(skb);
+	u32 mtu = xfrm_state_mtu(x, xdst->child_mtu_cached);
+
+	xfrm_offload(skb)->status = min(x->tfcpad, mtu);
+}
+
+/* Zeros to be put behind the payload, which is all of the packet. */
+static unsigned int xac_esp_tfc_len(const struct sk_buff *skb,
+				    const struct xfrm_offload *xo)
+{
+	return xo->status > skb->len ? xo->status - skb->len : 0;
+}
+
+/*
  * The packet, or train, gets its ESP header; whatever depends on its length
  * comes when it is sent. The core has put the MAC header to where the last of
  * the outer headers says what is next: extension headers may be among them.
@@ -71,6 +92,8 @@ static void xac_esp_encap(struct xfrm_state *x, struct sk_buff *skb)
 	esph->seq_no = htonl(XFRM_SKB_CB(skb)->seq.output.low);
 
 	xfrm_offload(skb)->proto = proto;
+	if (x->tfcpad)
+		xac_esp_tfc_decide(x, skb);
 }
 
 /*
@@ -128,7 +151,7 @@ static int xac_esp_xmit(struct xfrm_state *x, struct sk_buff *skb,
 	bool hardware = xac_esp_in_hardware(x, skb->dev, features);
 	struct xfrm_offload *xo = xfrm_offload(skb);
 	struct crypto_aead *aead = x->data;
-	unsigned int tail;
+	unsigned int tail, tfc;
 	bool segment;
 	u64 seq;
 	int err;
@@ -140,10 +163,12 @@ static int xac_esp_xmit(struct xfrm_state *x, struct sk_buff *skb,
 
 	/* A device that segments adds the trailers itself. */
 	if (!hardware || !skb_is_gso(skb)) {
-		tail = xac_esp_trailer_len(aead, skb->len);
-		err = xac_esp_own(skb, tail);
+		tfc = xac_esp_tfc_len(skb, xo);
+		tail = xac_esp_trailer_len(aead, skb->len + tfc);
+		err = xac_esp_own(skb, tfc + tail);
 		if (err)
 			return err;
+		skb_put_zero(skb, tfc);
 		xac_esp_put_trailer(skb_tail_pointer(skb), tail,
 				    crypto_aead_authsize(aead), xo->proto);
 		skb_put(skb, tail);

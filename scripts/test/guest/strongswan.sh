@@ -243,6 +243,7 @@ roadwarriors()
 				if_id_in = 10$id
 				if_id_out = 10$id
 				children { $who { remote_ts = 10.4.0.0/24
+					tfc_padding = 1000
 					esp_proposals = aes128gcm16-x25519 } } } }
 		EOF
 	done >"$TMP/roadwarriors"
@@ -251,7 +252,12 @@ roadwarriors()
 		ok_if "roadwarrior $who connects" swan A --initiate --child $who
 	done
 	for who in carol dave; do
+		wire >/dev/null
 		ok_if "roadwarrior $who: ping" pings "$A" 10.4.0.1 3 -I $who
+		# 1000 bytes and two more, to a multiple of 4, between headers and ICV.
+		said=$(wire)
+		same "roadwarrior $who: padded as the daemon wants it" "${said##* }" \
+			max=$((20 + 8 + 8 + 1004 + 16))
 	done
 	same "roadwarriors: the shared interface got the packets of both" "$(stat "$B" shared rx_packets)" 6
 	same "roadwarriors: each got the answers to his own" \
