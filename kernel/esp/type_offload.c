@@ -50,9 +50,11 @@ bool xac_esp_in_hardware(const struct xfrm_state *x,
 static void xac_esp_tfc_decide(struct xfrm_state *x, struct sk_buff *skb)
 {
 	const struct xfrm_dst *xdst = (struct xfrm_dst *)skb_dst(skb);
-	u32 mtu = xfrm_state_mtu(x, xdst->child_mtu_cached);
+	u32 path = xdst->child_mtu_cached;
+	u32 mtu = xfrm_state_mtu(x, path);
 
-	xfrm_offload(skb)->status = min(x->tfcpad, mtu);
+	/* For a path below the overhead some kernels say less than nothing. */
+	xfrm_offload(skb)->status = mtu < path ? min(x->tfcpad, mtu) : 0;
 }
 
 /* Zeros to be put behind the payload, which is all of the packet. */
