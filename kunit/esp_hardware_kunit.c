@@ -176,19 +176,13 @@ static void shared_packet_stays_as_it_is(struct kunit *test)
 
 /* --- trains --- */
 
-/* The device cannot cut: each segment is a packet as above, with its number. */
-static void segments_for_the_device(struct kunit *test)
+/* The segments of a train, as the device gets them. */
+static struct sk_buff *cut_and_sent(struct kunit *test, struct xfrm_state *x)
 {
-	const netdev_features_t features = NETIF_F_HW_ESP;
-	struct xk_world *w = test->priv;
-	struct xfrm_state *x = sa_of_device(test, XFRM_MODE_TUNNEL, AF_INET,
-					    features);
-	struct sk_buff *train = xk_train(&train4), *segs, *skb, *next;
-	u32 seq = 1;
+	struct sk_buff *train = xk_train(&train4), *segs;
 
-	KUNIT_ASSERT_NOT_NULL(test, x);
 	KUNIT_ASSERT_NOT_NULL(test, train);
-	train = xk_output(w, x, train);
+	train = xk_output(test->priv, x, train);
 	KUNIT_ASSERT_NOT_NULL(test, train);
 	segs = xk_segment(train);
 	KUNIT_ASSERT_EQ(test, PTR_ERR_OR_ZERO(segs), 0);
@@ -196,7 +190,20 @@ static void segments_for_the_device(struct kunit *test)
 	segs = xk_validate(segs);
 	KUNIT_EXPECT_EQ(test, xk_list_len(segs), DIV_ROUND_UP(PAYLOAD, SIZE));
 
-	skb_list_walk_safe(segs, skb, next) {
+	return segs;
+}
+
+/* The device cannot cut: each segment is a packet as above, with its number. */
+static void segments_for_the_device(struct kunit *test)
+{
+	const netdev_features_t features = NETIF_F_HW_ESP;
+	struct xfrm_state *x = sa_of_device(test, XFRM_MODE_TUNNEL, AF_INET,
+					    features);
+	struct sk_buff *skb, *next;
+	u32 seq = 1;
+
+	KUNIT_ASSERT_NOT_NULL(test, x);
+	skb_list_walk_safe(cut_and_sent(test, x), skb, next) {
 		skb_mark_not_on_list(skb);
 		KUNIT_EXPECT_TRUE(test, handed_over(skb, x));
 		KUNIT_EXPECT_TRUE(test, length_good(skb));
@@ -217,20 +224,12 @@ static void device_sums_up(struct kunit *test)
 	const netdev_features_t features = NETIF_F_HW_ESP | NETIF_F_SG |
 					   NETIF_F_HW_ESP_TX_CSUM |
 					   NETIF_F_HW_CSUM;
-	struct xk_world *w = test->priv;
 	struct xfrm_state *x = sa_of_device(test, XFRM_MODE_TUNNEL, AF_INET,
 					    features);
-	struct sk_buff *train = xk_train(&train4), *segs, *skb;
+	struct sk_buff *segs, *skb;
 
 	KUNIT_ASSERT_NOT_NULL(test, x);
-	KUNIT_ASSERT_NOT_NULL(test, train);
-	train = xk_output(w, x, train);
-	KUNIT_ASSERT_NOT_NULL(test, train);
-	segs = xk_segment(train);
-	KUNIT_ASSERT_EQ(test, PTR_ERR_OR_ZERO(segs), 0);
-	consume_skb(train);
-	segs = xk_validate(segs);
-	KUNIT_EXPECT_EQ(test, xk_list_len(segs), DIV_ROUND_UP(PAYLOAD, SIZE));
+	segs = cut_and_sent(test, x);
 	for (skb = segs; skb; skb = skb->next) {
 		KUNIT_EXPECT_TRUE(test, handed_over(skb, x));
 		KUNIT_EXPECT_TRUE(test, skb->ip_summed == CHECKSUM_PARTIAL);
