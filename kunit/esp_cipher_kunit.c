@@ -419,7 +419,7 @@ static void failing_cipher(struct kunit *test)
 	crypto_aead_set_flags(x->data, CRYPTO_TFM_NEED_KEY);
 	local_bh_disable();
 	for (i = 0; i < 10; i++)
-		KUNIT_EXPECT_EQ(test, xac_esp_seal(x, skb, 1), -ENOKEY);
+		KUNIT_EXPECT_EQ(test, xac_esp_seal(x, skb, 1, NULL), -ENOKEY);
 	__skb_pull(skb, skb_transport_offset(skb));
 	for (i = 0; i < 10; i++)
 		KUNIT_EXPECT_EQ(test, xac_esp_open(x, skb, htonl(1)), -ENOKEY);

@@ -241,7 +241,7 @@ static void dummies_and_bad_padding(struct kunit *test)
 		end = skb_tail_pointer(skb) - crypto_aead_authsize(aead) - 2;
 		end[i] = i ? IPPROTO_NONE : 200;
 		local_bh_disable();
-		KUNIT_EXPECT_EQ(test, xac_esp_seal(x, skb, 1), 0);
+		KUNIT_EXPECT_EQ(test, xac_esp_seal(x, skb, 1, NULL), 0);
 		local_bh_enable();
 		KUNIT_EXPECT_TRUE(test, xk_gro(skb, AF_INET));
 	}

@@ -76,7 +76,7 @@ static int encrypted_by_device(struct xfrm_state *x, struct sk_buff *skb)
 	int err;
 
 	local_bh_disable();
-	err = xac_esp_seal(x, skb, ntohl(ip_esp_hdr(skb)->seq_no));
+	err = xac_esp_seal(x, skb, ntohl(ip_esp_hdr(skb)->seq_no), NULL);
 	local_bh_enable();
 	secpath_reset(skb);
 

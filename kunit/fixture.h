@@ -43,6 +43,8 @@ extern const struct in6_addr xk_out6_a, xk_out6_b, xk_in6_a, xk_in6_b;
  * @mtu: that the last of these named
  * @mark: of the last ESP packet
  * @verdict: what its ndo_start_xmit answers
+ * @keep: the next packet is kept
+ * @kept: it, for the test to take and free; data at the IP header
  */
 struct xk_wire {
 	unsigned int esp;
@@ -51,6 +53,8 @@ struct xk_wire {
 	u32 mtu;
 	u32 mark;
 	int verdict;
+	bool keep;
+	struct sk_buff *kept;
 };
 
 struct net_device *xk_wire_create(struct net *net, const char *name,
@@ -274,6 +278,7 @@ extern struct kunit_suite xac_esp_fuzz_suite;
 extern struct kunit_suite xac_esp_gro_suite;
 extern struct kunit_suite xac_esp_gso_suite;
 extern struct kunit_suite xac_esp_hardware_suite;
+extern struct kunit_suite xac_esp_output_suite;
 extern struct kunit_suite xac_table_suite;
 extern struct kunit_suite xac_link_suite;
 extern struct kunit_suite xac_transmit_suite;

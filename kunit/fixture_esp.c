@@ -155,7 +155,7 @@ struct sk_buff *xk_esp_sealed(struct xk_world *w, struct xfrm_state *x,
 		return NULL;
 
 	local_bh_disable();
-	err = xac_esp_seal(x, skb, p->seq);
+	err = xac_esp_seal(x, skb, p->seq, NULL);
 	local_bh_enable();
 	if (err) {
 		kfree_skb(skb);

@@ -69,7 +69,10 @@ static netdev_tx_t xk_wire_xmit(struct sk_buff *skb, struct net_device *dev)
 		else if (skb->protocol == htons(ETH_P_IPV6))
 			xk_wire_look6(wire, skb);
 	}
-	kfree_skb(skb);
+	if (wire->keep && !wire->kept)
+		wire->kept = skb;
+	else
+		kfree_skb(skb);
 
 	return wire->verdict;
 }

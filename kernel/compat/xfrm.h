@@ -109,4 +109,15 @@ static inline bool xac_state_receives(const struct xfrm_state *x)
 #endif
 }
 
+/**
+ * xac_state_used - note when an SA was used, where the core does so
+ * @x: the SA, locked
+ */
+static inline void xac_state_used(struct xfrm_state *x)
+{
+#ifdef XAC_HAVE_STATE_DIR
+	x->lastused = ktime_get_real_seconds();
+#endif
+}
+
 #endif /* _XAC_COMPAT_XFRM_H */

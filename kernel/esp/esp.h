@@ -14,21 +14,38 @@
  * kernel has initialised it.
  *
  * layout.c knows the form of a packet, request.c the crypto requests, seal.c
- * and open.c encrypt and decrypt one packet; gso.c, gro.c and type_offload.c
- * are what the kernel calls, and natt.c for ESP in UDP. None of them is there
- * twice: what IPv4 and IPv6 do differently is in family.c.
+ * and open.c encrypt and decrypt one packet. What our interfaces send goes
+ * through output.c, the short way, as far as that serves; gso.c, gro.c and
+ * type_offload.c are what the kernel calls, and natt.c for ESP in UDP. None of
+ * them is there twice: what IPv4 and IPv6 do differently is in family.c.
  *
  * A packet is transformed in place, in memory that nobody else can see; one
  * that lies elsewhere is copied first: xac_esp_own().
  */
 
 /**
+ * struct xac_esp_inner - what a tunnel's outer header says of the inner one
+ * @flow_label: of IPv6, network byte order
+ * @proto: IP protocol number of the inner packet
+ * @dsfield: the outer header's
+ * @df: may the outer packet not be fragmented?
+ */
+struct xac_esp_inner {
+	__be32 flow_label;
+	u8 proto;
+	u8 dsfield;
+	bool df;
+};
+
+/**
  * struct xac_esp_family - where IPv4 and IPv6 differ as the outer family
  * @family: AF_INET or AF_INET6
+ * @header_len: of the IP header
  * @daddr_offset: of the destination address in it
  * @offloads: GRO and GSO callbacks of the protocols within
  * @ipip_gso_type: of a train of packets of the other family within
  * @ipip_proto: the IP protocol number of such a packet
+ * @put_header: the outer header of a tunnel, all but its length; data is there
  * @set_length: the outer header learns how long the packet has become; data
  * is at that header
  * @total_len: of the packet, as its IP header says
@@ -38,10 +55,13 @@
  */
 struct xac_esp_family {
 	unsigned short family;
+	unsigned short header_len;
 	unsigned short daddr_offset;
 	const struct net_offload __rcu **offloads;
 	unsigned int ipip_gso_type;
 	u8 ipip_proto;
+	void (*put_header)(struct sk_buff *skb, const struct xfrm_state *x,
+			   const struct xac_esp_inner *inner);
 	void (*set_length)(struct sk_buff *skb);
 	unsigned int (*total_len)(const void *iph);
 	unsigned int (*nexthdr_offset)(const struct sk_buff *skb,
@@ -57,10 +77,14 @@ const struct xac_esp_family *xac_esp_family(unsigned short family);
 int xac_esp_own(struct sk_buff *skb, unsigned int tail);
 
 /* seal.c */
-int xac_esp_seal(struct xfrm_state *x, struct sk_buff *skb, u64 seq);
+int xac_esp_seal(struct xfrm_state *x, struct sk_buff *skb, u64 seq,
+		 void (*late)(struct sk_buff *skb, int err));
 
 /* open.c */
 int xac_esp_open(struct xfrm_state *x, struct sk_buff *skb, __be32 seq);
+
+/* output.c */
+int xac_short_output(struct net *net, struct sock *sk, struct sk_buff *skb);
 
 /* gso.c */
 struct sk_buff *xac_esp_gso_segment(const struct xac_esp_family *fam,

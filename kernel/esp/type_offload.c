@@ -143,6 +143,24 @@ static int xac_esp_spoil(struct xfrm_state *x, struct sk_buff *skb)
 }
 
 /*
+ * The driver took its time. The core has given the packet away, and gets it
+ * back as validate_xmit_xfrm() would have left it.
+ */
+static void xac_esp_sealed_late(struct sk_buff *skb, int err)
+{
+	if (err) {
+		XFRM_INC_STATS(dev_net(skb->dev),
+			       LINUX_MIB_XFRMOUTSTATEPROTOERROR);
+		kfree_skb(skb);
+		return;
+	}
+
+	skb_push(skb, skb->data - skb_mac_header(skb));
+	secpath_reset(skb);
+	xfrm_dev_resume(skb);
+}
+
+/*
  * Called for each packet, a segment or a whole one, as it leaves by a device,
  * with data at the payload.
  */
@@ -186,7 +204,7 @@ static int xac_esp_xmit(struct xfrm_state *x, struct sk_buff *skb,
 	if (hardware)
 		return xac_esp_hand_over(skb);
 
-	err = xac_esp_seal(x, skb, seq);
+	err = xac_esp_seal(x, skb, seq, xac_esp_sealed_late);
 	if (err == -EINPROGRESS)
 		return err;
 	if (err && segment)

@@ -19,6 +19,7 @@
 #include "compat/kunit.h"
 #include "compat/netdevice.h"
 #include "compat/xfrm.h"
+#include "esp/esp.h"
 #include "iface/iface.h"
 
 /* In place of a reason of enum xfrm_accel_drop_reason: go on. */
@@ -343,7 +344,7 @@ static void xac_output(struct sk_buff *skb, struct xac_dev *xd,
 	skb->ignore_df = !fits;
 	skb->dev = xac_dst_dev(bundle);
 
-	err = dst_output(xd->net, skb_to_full_sk(skb), skb);
+	err = xac_short_output(xd->net, skb_to_full_sk(skb), skb);
 	if (net_xmit_eval(err) == 0) {
 		dev_sw_netstats_tx_add(dev, 1, length);
 		return;

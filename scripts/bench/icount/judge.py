@@ -49,11 +49,11 @@ def evidence(system, row):
         yield "chacha_x86_64", None, None
         return
     if encap:
-        yield KERNEL, "xfrm_output", 1
         if system == "xfrm_accel":
             yield "xfrm_accel", "xac_start_xmit", 1
-            yield "xfrm_accel", "xac_esp_xmit", 1
+            yield "xfrm_accel", f"xac_ipv{family}_put_header", 1
         else:
+            yield KERNEL, "xfrm_output", 1
             if system != "in-tree-policy":
                 yield "xfrm_interface", "xfrmi_xmit", 1
             yield f"esp{family}_offload", "esp_xmit" if family == 4 else "esp6_xmit", 1

@@ -38,7 +38,7 @@ _intervals = 0
 # encapsulation begins; in, from the core's question whose packet this is to where the packet
 # goes on. To be told before the first mark.
 _STRETCH_BEGINS = {"xfrmi_xmit", "xac_start_xmit", "xfrm_rcv_cb"}
-_STRETCH_ENDS = {"xfrm4_output", "xfrm6_output", "gro_cells_receive"}
+_STRETCH_ENDS = {"xfrm4_output", "xfrm6_output", "xac_short_output", "gro_cells_receive"}
 
 
 def announce_stretches():
