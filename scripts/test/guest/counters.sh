@@ -91,6 +91,25 @@ traffic_is_counted()
 	! is_accel || same "no drop" "$(all_drops "$A" ipsec0)$(all_drops "$B" ipsec0)" ""
 }
 
+# Somebody of the namespace listens to what SAs tell of their numbers.
+listens() { in_ns "$1" awk '$2 == 6 && substr($4, 7, 1) % 2 { f = 1 } END { exit !f }' /proc/net/netlink; }
+
+told() { [ "$(grep -A1 'replay update' "$TMP/told" | grep -c 'SPI 0x1000$')" = "$1" ]; }
+
+# An SA tells of the first number since somebody listens, and of every second
+# one from then on (the sysctl net.core.xfrm_aevent_rseqth).
+numbers_are_told()
+{
+	: >"$TMP/told"
+	in_ns "$A" ip xfrm monitor aevent >"$TMP/told" &
+	at_exit kill $!
+	wait_for 10 listens "$A" || die "ip xfrm monitor does not listen"
+	send udp 10.7.0.2 $N 100
+	ok_if "every second sequence number is told to who listens" \
+		wait_for 5 told $(((N + 1) / 2))
+	kill $!
+}
+
 is_now() { [ "$(stat "$1" "$2" "$3")" = "$4" ]; }
 
 transmit_reasons()
@@ -281,6 +300,7 @@ two_hosts
 tunnel
 names
 traffic_is_counted
+numbers_are_told
 transmit_reasons
 receive_reasons
 concurrent
