@@ -5,6 +5,7 @@
  */
 #include <linux/netfilter_ipv4.h>
 #include <linux/netfilter_ipv6.h>
+#include <linux/udp.h>
 #include <net/esp.h>
 #include <net/inet_ecn.h>
 #include <net/ip.h>
@@ -28,7 +29,8 @@ enum {
 	CLONED = BIT(0),
 	PAGED = BIT(1),
 	NO_HEADROOM = BIT(2),
-	ALL_SHAPES = BIT(3),
+	NOT_SUMMED = BIT(3),
+	ALL_SHAPES = BIT(4),
 };
 
 struct packet {
@@ -79,6 +81,11 @@ static struct sk_buff *make(const struct packet *p)
 		ip_send_check(ip_hdr(skb));
 	} else {
 		ip6_flow_hdr(ipv6_hdr(skb), p->dsfield, htonl(p->label));
+	}
+	if (p->shape & NOT_SUMMED) {
+		skb->ip_summed = CHECKSUM_PARTIAL;
+		skb->csum_start = skb_transport_header(skb) - skb->head;
+		skb->csum_offset = offsetof(struct udphdr, check);
 	}
 	if (p->shape & NO_HEADROOM)
 		skb = without_headroom(skb);

@@ -20,6 +20,20 @@
 #include "esp/esp.h"
 #include "esp/layout.h"
 
+/* A checksum of the IP header would change it under our feet. */
+static bool xac_short_may_sum(const struct sk_buff *skb)
+{
+	int headers;
+
+	if (skb->ip_summed != CHECKSUM_PARTIAL)
+		return true;
+
+	headers = skb->protocol == htons(ETH_P_IP) ? ip_hdrlen(skb) :
+						     sizeof(struct ipv6hdr);
+
+	return skb_checksum_start_offset(skb) >= headers;
+}
+
 /* Netfilter may have changed anything: the packet, and where it goes. */
 static bool xac_short_serves(const struct sk_buff *skb)
 {
@@ -29,7 +43,7 @@ static bool xac_short_serves(const struct sk_buff *skb)
 	return x && xac_esp_is_ours(x) && x->props.mode == XFRM_MODE_TUNNEL &&
 	       !x->encap && !x->xso.dev && !x->tfcpad &&
 	       !xfrm_dst_child(dst)->xfrm && !skb_is_gso(skb) &&
-	       skb->ip_summed != CHECKSUM_PARTIAL && skb->len <= dst_mtu(dst);
+	       xac_short_may_sum(skb) && skb->len <= dst_mtu(dst);
 }
 
 /* The core's way, but for netfilter, which has had the packet already. */
@@ -203,6 +217,8 @@ static int xac_short_transform(struct net *net, struct sock *sk,
 			   LL_RESERVED_SPACE(xac_dst_dev(dst)));
 	if (!err)
 		err = xac_esp_own(skb, xac_esp_trailer_len(x->data, skb->len));
+	if (!err && skb->ip_summed == CHECKSUM_PARTIAL)
+		err = skb_checksum_help(skb);
 	if (err)
 		return xac_short_drop(net, skb, LINUX_MIB_XFRMOUTERROR, err);
 
