@@ -422,7 +422,7 @@ static void failing_cipher(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, xac_esp_seal(x, skb, 1, NULL), -ENOKEY);
 	__skb_pull(skb, skb_transport_offset(skb));
 	for (i = 0; i < 10; i++)
-		KUNIT_EXPECT_EQ(test, xac_esp_open(x, skb, htonl(1)), -ENOKEY);
+		KUNIT_EXPECT_EQ(test, xac_esp_open(x, skb, htonl(1), NULL), -ENOKEY);
 	local_bh_enable();
 	crypto_aead_clear_flags(x->data, CRYPTO_TFM_NEED_KEY);
 	KUNIT_EXPECT_EQ(test, netdev_refcnt_read(w->lower), refs);

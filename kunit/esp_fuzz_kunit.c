@@ -249,7 +249,7 @@ static struct sk_buff *random_esp(struct xk_world *w, struct origin *o,
 	return skb;
 }
 
-/* What follows xac_esp_open() goes by the SA that the packet came under. */
+/* What follows xac_esp_open(, NULL) goes by the SA that the packet came under. */
 static void open_alone(struct origin *o, struct sk_buff *skb)
 {
 	if (skb->len < skb_transport_offset(skb) + sizeof(__be64) ||
@@ -258,7 +258,7 @@ static void open_alone(struct origin *o, struct sk_buff *skb)
 
 	__skb_pull(skb, skb_transport_offset(skb));
 	local_bh_disable();
-	if (!xac_esp_open(o->x, skb, ip_esp_hdr(skb)->seq_no))
+	if (!xac_esp_open(o->x, skb, ip_esp_hdr(skb)->seq_no, NULL))
 		o->x->type_offload->input_tail(o->x, skb);
 	local_bh_enable();
 }

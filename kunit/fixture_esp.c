@@ -238,7 +238,7 @@ int xk_opened(struct xfrm_state *x, struct sk_buff *skb)
 
 	__skb_pull(skb, skb_transport_offset(skb));
 	local_bh_disable();
-	ret = xac_esp_open(x, skb, ip_esp_hdr(skb)->seq_no);
+	ret = xac_esp_open(x, skb, ip_esp_hdr(skb)->seq_no, NULL);
 	if (!ret)
 		ret = x->type_offload->input_tail(x, skb);
 	local_bh_enable();

@@ -81,7 +81,8 @@ int xac_esp_seal(struct xfrm_state *x, struct sk_buff *skb, u64 seq,
 		 void (*late)(struct sk_buff *skb, int err));
 
 /* open.c */
-int xac_esp_open(struct xfrm_state *x, struct sk_buff *skb, __be32 seq);
+int xac_esp_open(struct xfrm_state *x, struct sk_buff *skb, __be32 seq,
+		 void (*late)(struct sk_buff *skb, int err));
 
 /* output.c */
 int xac_short_output(struct net *net, struct sock *sk, struct sk_buff *skb);
@@ -98,7 +99,7 @@ bool xac_esp_gro_take(const struct xac_esp_family *fam, struct sk_buff *skb,
 		      struct xfrm_state *x, int encap_type);
 struct sk_buff *xac_esp_gro_receive(const struct xac_esp_family *fam,
 				    struct sk_buff *skb);
-void xac_esp_opened(struct xfrm_state *x, struct sk_buff *skb, int err);
+void xac_esp_opened(const struct xfrm_state *x, struct sk_buff *skb, int err);
 
 /* natt.c */
 int xac_natt_register(void);
@@ -109,6 +110,8 @@ bool xac_esp_in_hardware(const struct xfrm_state *x,
 			 const struct net_device *dev,
 			 netdev_features_t features);
 bool xac_esp_is_ours(const struct xfrm_state *x);
+int xac_esp_complete(struct xfrm_state *x, struct sk_buff *skb,
+		     void (*late)(struct sk_buff *skb, int err));
 extern const struct xfrm_type_offload xac_esp_type_ipv4, xac_esp_type_ipv6;
 
 /* show.c */

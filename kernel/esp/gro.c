@@ -32,7 +32,8 @@ struct xfrm_state *xac_esp_gro_state(const struct xac_esp_family *fam,
 				   iph + fam->daddr_offset, spi, fam->family);
 	if (!x)
 		return NULL;
-	if (!xac_state_receives(x)) {
+	/* What another device is to decrypt is on its way there. */
+	if (!xac_state_receives(x) || (x->xso.dev && x->xso.dev != skb->dev)) {
 		xfrm_state_put(x);
 		return NULL;
 	}
@@ -63,16 +64,14 @@ static int xac_encap_type(const struct xfrm_state *x)
 }
 
 /**
- * xac_esp_opened - hand a packet on that has been decrypted, or has not
+ * xac_esp_opened - note with a packet that it has been decrypted, or has not
  * @x: the SA
- * @skb: the packet; is consumed
+ * @skb: the packet, in its security path @x as the last
  * @err: what xac_esp_open() returned, or its driver said later
  *
- * The kernel counts what went wrong and frees the packet.
- *
- * Context: bottom halves off, RCU.
+ * xfrm_input() counts what went wrong and frees the packet.
  */
-void xac_esp_opened(struct xfrm_state *x, struct sk_buff *skb, int err)
+void xac_esp_opened(const struct xfrm_state *x, struct sk_buff *skb, int err)
 {
 	struct xfrm_offload *xo = xfrm_offload(skb);
 
@@ -95,8 +94,24 @@ void xac_esp_opened(struct xfrm_state *x, struct sk_buff *skb, int err)
 		xo->status = CRYPTO_GENERIC_ERROR;
 		break;
 	}
+}
 
+static void xac_gro_opened(struct sk_buff *skb, int err)
+{
+	const struct xfrm_state *x = xfrm_input_state(skb);
+
+	xac_esp_opened(x, skb, err);
 	xfrm_input(skb, IPPROTO_ESP, x->id.spi, xac_encap_type(x));
+}
+
+/* The driver took its time: the packet goes on from a softirq of its own. */
+static void xac_gro_opened_late(struct sk_buff *skb, int err)
+{
+	local_bh_disable();
+	rcu_read_lock();
+	xac_gro_opened(skb, err);
+	rcu_read_unlock();
+	local_bh_enable();
 }
 
 /* What is ours to decrypt; the rest the kernel does, or refuses. */
@@ -165,9 +180,9 @@ bool xac_esp_gro_take(const struct xac_esp_family *fam, struct sk_buff *skb,
 		xfrm_input(skb, IPPROTO_ESP, spi, encap_type);
 		return true;
 	}
-	err = xac_esp_open(x, skb, seq);
+	err = xac_esp_open(x, skb, seq, xac_gro_opened_late);
 	if (err != -EINPROGRESS)
-		xac_esp_opened(x, skb, err);
+		xac_gro_opened(skb, err);
 
 	return true;
 

@@ -9,29 +9,22 @@
 #include "esp/layout.h"
 #include "esp/request.h"
 
-/* The driver took its time: the packet goes on from a softirq of its own. */
-static void xac_opened_late(struct sk_buff *skb, int err)
-{
-	local_bh_disable();
-	rcu_read_lock();
-	xac_esp_opened(xfrm_input_state(skb), skb, err);
-	rcu_read_unlock();
-	local_bh_enable();
-}
-
 /**
  * xac_esp_open - check and decrypt a packet
  * @x: the SA
  * @skb: the packet, data at the ESP header, its last SA @x
  * @seq: the sequence number of its ESP header
+ * @late: is given the packet when a driver that took its time has finished,
+ * and what the driver said; in whatever context
  *
  * Context: softirq.
  * Return: 0 with ESP header, IV, plaintext, trailer and ICV where they were;
- * -EINPROGRESS if xac_esp_opened() will be called; another negative errno,
+ * -EINPROGRESS if the packet has been taken, and @late will get it; another negative errno,
  * -EBADMSG for a wrong ICV, -EINVAL for a packet too short, with the packet
  * left to the caller.
  */
-int xac_esp_open(struct xfrm_state *x, struct sk_buff *skb, __be32 seq)
+int xac_esp_open(struct xfrm_state *x, struct sk_buff *skb, __be32 seq,
+		 void (*late)(struct sk_buff *skb, int err))
 {
 	struct crypto_aead *aead = x->data;
 	unsigned int header = xac_esp_header_len(aead);
@@ -56,7 +49,7 @@ int xac_esp_open(struct xfrm_state *x, struct sk_buff *skb, __be32 seq)
 
 	esph = (struct ip_esp_hdr *)skb->data;
 	seq_hi = htonl(xfrm_replay_seqhi(x, seq));
-	xac_request_packet(r, x, skb, esph, seq_hi, xac_opened_late);
+	xac_request_packet(r, x, skb, esph, seq_hi, late);
 	req = xac_request_aead(r);
 	/* The transform takes the IV from the packet. */
 	aead_request_set_crypt(req, &r->sg, &r->sg,

@@ -116,6 +116,37 @@ static u64 xac_esp_next_seq(struct xfrm_offload *xo, const struct sk_buff *skb)
 	return seq;
 }
 
+static int xac_esp_add_trailer(struct crypto_aead *aead, struct sk_buff *skb,
+			       const struct xfrm_offload *xo)
+{
+	unsigned int tfc = xac_esp_tfc_len(skb, xo);
+	unsigned int tail = xac_esp_trailer_len(aead, skb->len + tfc);
+	int err;
+
+	err = xac_esp_own(skb, tfc + tail);
+	if (err)
+		return err;
+	skb_put_zero(skb, tfc);
+	xac_esp_put_trailer(skb_tail_pointer(skb), tail,
+			    crypto_aead_authsize(aead), xo->proto);
+	skb_put(skb, tail);
+
+	return 0;
+}
+
+/* Of a train it is the first number. Data is then at the outer header. */
+static u64 xac_esp_add_number(const struct xfrm_state *x, struct sk_buff *skb,
+			      struct xfrm_offload *xo)
+{
+	u64 seq = xac_esp_next_seq(xo, skb);
+
+	ip_esp_hdr(skb)->seq_no = htonl(lower_32_bits(seq));
+	skb_push(skb, -skb_network_offset(skb));
+	xac_esp_family(x->props.family)->set_length(skb);
+
+	return seq;
+}
+
 /* The device encrypts. What it is given is complete but for IV and ICV. */
 static int xac_esp_hand_over(struct sk_buff *skb)
 {
@@ -160,6 +191,38 @@ static void xac_esp_sealed_late(struct sk_buff *skb, int err)
 	xfrm_dev_resume(skb);
 }
 
+/**
+ * xac_esp_complete - trailer, number and length; and the packet is encrypted
+ * @x: the SA
+ * @skb: a packet, or a segment of a train, data at the payload, which
+ * xfrm_offload() tells of; data is then at the outer header
+ * @late: as for xac_esp_seal()
+ *
+ * Context: bottom halves off.
+ * Return: 0; -EINPROGRESS if the packet has been taken; another negative
+ * errno with the packet left to the caller, for a packet that is no segment.
+ */
+int xac_esp_complete(struct xfrm_state *x, struct sk_buff *skb,
+		     void (*late)(struct sk_buff *skb, int err))
+{
+	struct xfrm_offload *xo = xfrm_offload(skb);
+	struct crypto_aead *aead = x->data;
+	bool segment = xo->flags & XFRM_GSO_SEGMENT;
+	u64 seq;
+	int err;
+
+	err = xac_esp_add_trailer(aead, skb, xo);
+	if (err)
+		return err;
+	seq = xac_esp_add_number(x, skb, xo);
+
+	err = xac_esp_seal(x, skb, seq, late);
+	if (err && err != -EINPROGRESS && segment)
+		err = xac_esp_spoil(x, skb);
+
+	return err;
+}
+
 /*
  * Called for each packet, a segment or a whole one, as it leaves by a device,
  * with data at the payload.
@@ -167,48 +230,24 @@ static void xac_esp_sealed_late(struct sk_buff *skb, int err)
 static int xac_esp_xmit(struct xfrm_state *x, struct sk_buff *skb,
 			netdev_features_t features)
 {
-	const struct xac_esp_family *fam = xac_esp_family(x->props.family);
-	bool hardware = xac_esp_in_hardware(x, skb->dev, features);
 	struct xfrm_offload *xo = xfrm_offload(skb);
-	struct crypto_aead *aead = x->data;
-	unsigned int tail, tfc;
-	bool segment;
-	u64 seq;
 	int err;
 
 	if (!xo)
 		return -EINVAL;
-	if (!hardware)
-		xo->flags |= CRYPTO_FALLBACK;
 
-	/* A device that segments adds the trailers itself. */
-	if (!hardware || !skb_is_gso(skb)) {
-		tfc = xac_esp_tfc_len(skb, xo);
-		tail = xac_esp_trailer_len(aead, skb->len + tfc);
-		err = xac_esp_own(skb, tfc + tail);
+	if (xac_esp_in_hardware(x, skb->dev, features)) {
+		/* A device that segments adds the trailers itself. */
+		err = skb_is_gso(skb) ? 0 :
+					xac_esp_add_trailer(x->data, skb, xo);
 		if (err)
 			return err;
-		skb_put_zero(skb, tfc);
-		xac_esp_put_trailer(skb_tail_pointer(skb), tail,
-				    crypto_aead_authsize(aead), xo->proto);
-		skb_put(skb, tail);
+		xac_esp_add_number(x, skb, xo);
+		return xac_esp_hand_over(skb);
 	}
 
-	segment = xo->flags & XFRM_GSO_SEGMENT;
-	seq = xac_esp_next_seq(xo, skb);
-	ip_esp_hdr(skb)->seq_no = htonl(lower_32_bits(seq));
-
-	skb_push(skb, -skb_network_offset(skb));
-	fam->set_length(skb);
-
-	if (hardware)
-		return xac_esp_hand_over(skb);
-
-	err = xac_esp_seal(x, skb, seq, xac_esp_sealed_late);
-	if (err == -EINPROGRESS)
-		return err;
-	if (err && segment)
-		err = xac_esp_spoil(x, skb);
+	xo->flags |= CRYPTO_FALLBACK;
+	err = xac_esp_complete(x, skb, xac_esp_sealed_late);
 	if (!err)
 		secpath_reset(skb);
 
