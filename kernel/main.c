@@ -8,6 +8,7 @@
 #include "compat/kunit.h"
 #include "esp/esp.h"
 #include "iface/iface.h"
+#include "nic/nic.h"
 #include "slots.h"
 
 static int __init xac_init(void)
@@ -52,16 +53,24 @@ static int __init xac_init(void)
 		goto unregister_session;
 	}
 
+	err = xac_nic_register();
+	if (err) {
+		pr_err("cannot register the link kind \"espnic\"\n");
+		goto unregister_link;
+	}
+
 	/* Last: an SA that is bound to the engine holds the module. */
 	err = xac_esp_register();
 	if (err)
-		goto unregister_link;
+		goto unregister_nic;
 
-	pr_info("version " XAC_VERSION " loaded: link kind xfrm\n");
+	pr_info("version " XAC_VERSION " loaded: link kinds xfrm and espnic\n");
 	xac_kunit_run();
 
 	return 0;
 
+unregister_nic:
+	xac_nic_unregister();
 unregister_link:
 	xac_link_unregister();
 unregister_session:
@@ -83,6 +92,7 @@ static void __exit xac_exit(void)
 {
 	xac_kunit_exit();
 	xac_esp_unregister();
+	xac_nic_unregister();
 	xac_link_unregister();
 	xac_session_unregister();
 	xac_bundle_events_unregister();
@@ -96,7 +106,8 @@ module_init(xac_init);
 module_exit(xac_exit);
 
 MODULE_LICENSE("GPL");
-MODULE_DESCRIPTION("IPsec acceleration: xfrm interfaces");
+MODULE_DESCRIPTION("IPsec acceleration: xfrm interfaces, ESP engine, espnic");
 MODULE_VERSION(XAC_VERSION);
 MODULE_ALIAS_RTNL_LINK("xfrm");
+MODULE_ALIAS_RTNL_LINK("espnic");
 MODULE_ALIAS_NETDEV("xfrm0");

@@ -10,10 +10,15 @@
 
 #include "xfrm_accel_probes.h"
 
-/* The file that includes this one says what making a link means. */
-static int xac_new(struct net *net, struct net_device *dev,
-		   struct nlattr *tb[], struct nlattr *data[],
-		   struct netlink_ext_ack *extack);
+/*
+ * The file that includes this one says what making a link means.
+ *
+ * @net: the namespace named with "link-netns", or else the device's
+ * @link_net: the namespace that IFLA_LINK is an index of
+ */
+static int xac_new(struct net *net, struct net *link_net,
+		   struct net_device *dev, struct nlattr *tb[],
+		   struct nlattr *data[], struct netlink_ext_ack *extack);
 
 #ifdef XAC_HAVE_NEWLINK_PARAMS
 
@@ -23,7 +28,8 @@ static int xac_newlink(struct net_device *dev,
 {
 	struct net *net = params->link_net ?: dev_net(dev);
 
-	return xac_new(net, dev, params->tb, params->data, extack);
+	return xac_new(net, rtnl_newlink_link_net(params), dev, params->tb,
+		       params->data, extack);
 }
 
 #else
@@ -33,7 +39,7 @@ static int xac_newlink(struct net *src_net, struct net_device *dev,
 		       struct nlattr *tb[], struct nlattr *data[],
 		       struct netlink_ext_ack *extack)
 {
-	return xac_new(dev_net(dev), dev, tb, data, extack);
+	return xac_new(dev_net(dev), src_net, dev, tb, data, extack);
 }
 
 #endif

@@ -92,6 +92,8 @@ struct sk_buff *xac_esp_gso_segment(const struct xac_esp_family *fam,
 				    struct sk_buff *skb,
 				    netdev_features_t features);
 
+struct sk_buff *xac_esp_cut(struct xfrm_state *x, struct sk_buff *train);
+
 /* gro.c */
 struct xfrm_state *xac_esp_gro_state(const struct xac_esp_family *fam,
 				     struct sk_buff *skb, __be32 spi);

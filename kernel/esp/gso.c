@@ -200,3 +200,37 @@ struct sk_buff *xac_esp_gso_segment(const struct xac_esp_family *fam,
 
 	return segs;
 }
+
+/* Data and transport header, which segmenting has moved, to the ESP header. */
+static void xac_gso_find_esp(const struct xfrm_state *x, struct sk_buff *skb)
+{
+	if (x->outer_mode.encap == XFRM_MODE_TRANSPORT)
+		skb->transport_header -= x->props.header_len;
+	else
+		skb->transport_header = skb->network_header +
+			xac_esp_family(x->props.family)->header_len;
+	__skb_pull(skb, skb_transport_offset(skb));
+}
+
+/**
+ * xac_esp_cut - cut a train that a device was given, as that device
+ * @x: the SA
+ * @train: the train, data at the MAC header; stays the caller's
+ *
+ * Context: bottom halves off, RCU.
+ * Return: the segments, for xac_esp_complete(), or an error pointer.
+ */
+struct sk_buff *xac_esp_cut(struct xfrm_state *x, struct sk_buff *train)
+{
+	struct sk_buff *segs = skb_gso_segment(train, 0), *skb, *next;
+
+	if (IS_ERR_OR_NULL(segs))
+		return segs ?: ERR_PTR(-EINVAL);
+
+	skb_list_walk_safe(segs, skb, next) {
+		xac_gso_find_esp(x, skb);
+		__skb_pull(skb, xac_esp_header_len(x->data));
+	}
+
+	return segs;
+}

@@ -251,9 +251,9 @@ static int xac_check_new(struct net *net, const struct xac_parms *parms,
 	return xac_check_free(xac_net_table(net), parms, extack);
 }
 
-static int xac_new(struct net *net, struct net_device *dev,
-		   struct nlattr *tb[], struct nlattr *data[],
-		   struct netlink_ext_ack *extack)
+static int xac_new(struct net *net, struct net *link_net,
+		   struct net_device *dev, struct nlattr *tb[],
+		   struct nlattr *data[], struct netlink_ext_ack *extack)
 {
 	const struct xac_parms parms = xac_parse(data);
 	struct xac_dev *xd = netdev_priv(dev);

@@ -160,6 +160,19 @@ int xac_probe(struct xfrm_state *x);
 int xac_probe(struct xfrm_state *x) { return x->dir == XFRM_SA_DIR_IN; }
 C
 
+probe STATE_ADD_EXTACK <<'C'
+#include <linux/netdevice.h>
+int xac_probe_add(struct xfrm_state *x, struct netlink_ext_ack *extack);
+const struct xfrmdev_ops xac_probe = { .xdo_dev_state_add = xac_probe_add };
+C
+
+probe STATE_ADD_DEV <<'C'
+#include <linux/netdevice.h>
+int xac_probe_add(struct net_device *dev, struct xfrm_state *x,
+		  struct netlink_ext_ack *extack);
+const struct xfrmdev_ops xac_probe = { .xdo_dev_state_add = xac_probe_add };
+C
+
 printf 'obj-m += %s.o\n' "${names[@]}" > "$dir/Kbuild"
 
 # Compile all of them, whichever fail.

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * From the wire to the kernel: ESP of SAs that the device has is decrypted,
+ * everything else passes.
+ */
+#include <linux/etherdevice.h>
+#include <net/esp.h>
+#include <net/ip.h>
+#include <net/ipv6.h>
+
+#include "esp/esp.h"
+#include "nic/nic.h"
+
+/*
+ * The outer family of an ESP packet, data at its IP header; NULL if it is
+ * another one, or one with options, extension headers or in fragments, which
+ * the kernel is to look at.
+ */
+static const struct xac_esp_family *xac_nic_esp(struct sk_buff *skb)
+{
+	const struct iphdr *iph;
+
+	switch (skb->protocol) {
+	case htons(ETH_P_IP):
+		if (!pskb_may_pull(skb, sizeof(struct iphdr) +
+					sizeof(struct ip_esp_hdr)))
+			return NULL;
+		iph = (const struct iphdr *)skb->data;
+		if (iph->version != 4 || iph->ihl != sizeof(*iph) / 4 ||
+		    iph->protocol != IPPROTO_ESP || ip_is_fragment(iph) ||
+		    ip_fast_csum(iph, iph->ihl))
+			return NULL;
+		return &xac_esp_ipv4;
+	case htons(ETH_P_IPV6):
+		if (!pskb_may_pull(skb, sizeof(struct ipv6hdr) +
+					sizeof(struct ip_esp_hdr)))
+			return NULL;
+		if (((const struct ipv6hdr *)skb->data)->nexthdr != IPPROTO_ESP)
+			return NULL;
+		return &xac_esp_ipv6;
+	default:
+		return NULL;
+	}
+}
+
+/* Decrypted, or not: the kernel is told with the packet, which it takes. */
+static void xac_nic_opened(struct xac_nic *nic, struct sk_buff *skb, int err)
+{
+	switch (err) {
+	case 0:
+		xac_nic_count(nic, XAC_NIC_RX_PKTS, 1);
+		xac_nic_count(nic, XAC_NIC_RX_BYTES, skb->len);
+		break;
+	case -EBADMSG:
+		xac_nic_count(nic, XAC_NIC_RX_AUTH_FAILED, 1);
+		break;
+	default:
+		xac_nic_count(nic, XAC_NIC_RX_FAILED, 1);
+		break;
+	}
+
+	xac_esp_opened(xfrm_input_state(skb), skb, err);
+	skb_push(skb, -skb_network_offset(skb));
+	gro_cells_receive(&nic->cells, skb);
+}
+
+/* The cipher's driver took its time. */
+static void xac_nic_opened_late(struct sk_buff *skb, int err)
+{
+	local_bh_disable();
+	rcu_read_lock();
+	xac_nic_opened(netdev_priv(skb->dev), skb, err);
+	rcu_read_unlock();
+	local_bh_enable();
+}
+
+static bool xac_nic_corrupts(struct xac_nic *nic)
+{
+	u32 every = READ_ONCE(nic->faults.corrupt);
+
+	return every && !(atomic_inc_return(&nic->faults.received) % every);
+}
+
+/* The packet gets a security path with its SA, which is taken as well. */
+static bool xac_nic_note_sa(struct sk_buff *skb, struct xfrm_state *x)
+{
+	struct sec_path *sp = secpath_set(skb);
+
+	if (!sp) {
+		xfrm_state_put(x);
+		return false;
+	}
+	sp->xvec[sp->len++] = x;
+	sp->olen++;
+
+	return true;
+}
+
+/*
+ * Decrypts the packet, data at its IP header, if the device has an SA for it.
+ *
+ * Return: true: the packet was consumed.
+ */
+static bool xac_nic_decrypts(struct xac_nic *nic, struct sk_buff *skb)
+{
+	const struct xac_esp_family *fam;
+	struct xfrm_state *x;
+	unsigned int total;
+	int err;
+
+	if (!(nic->dev->features & NETIF_F_HW_ESP) || skb_is_gso(skb) ||
+	    skb_sec_path(skb))
+		return false;
+	fam = xac_nic_esp(skb);
+	if (!fam)
+		return false;
+	total = fam->total_len(skb->data);
+	if (total < fam->header_len + sizeof(struct ip_esp_hdr) ||
+	    total > skb->len)
+		return false;
+
+	skb_reset_network_header(skb);
+	skb_set_transport_header(skb, fam->header_len);
+	x = xac_nic_sa_find(nic, skb->data + fam->daddr_offset,
+			    ip_esp_hdr(skb)->spi, fam->family);
+	if (!x) {
+		xac_nic_count(nic, XAC_NIC_RX_NO_SA, 1);
+		return false;
+	}
+
+	if (!xac_nic_note_sa(skb, x) || pskb_trim_rcsum(skb, total)) {
+		xac_nic_count(nic, XAC_NIC_RX_NO_MEMORY, 1);
+		DEV_STATS_INC(nic->dev, rx_dropped);
+		kfree_skb(skb);
+		return true;
+	}
+
+	__skb_pull(skb, fam->header_len);
+	err = xac_nic_corrupts(nic) ? -EBADMSG :
+	      xac_esp_open(x, skb, ip_esp_hdr(skb)->seq_no,
+			   xac_nic_opened_late);
+	if (err != -EINPROGRESS)
+		xac_nic_opened(nic, skb, err);
+
+	return true;
+}
+
+/* To whom the frame is addressed, as this device sees it. */
+static void xac_nic_classify(struct sk_buff *skb, const struct net_device *dev)
+{
+	if (skb->pkt_type != PACKET_HOST && skb->pkt_type != PACKET_OTHERHOST)
+		return;
+
+	skb->pkt_type = ether_addr_equal(eth_hdr(skb)->h_dest, dev->dev_addr) ?
+			PACKET_HOST : PACKET_OTHERHOST;
+}
+
+static void xac_nic_count_received(struct net_device *dev,
+				   const struct sk_buff *skb)
+{
+	dev_sw_netstats_rx_add(dev, skb->len + ETH_HLEN);
+	if (skb->pkt_type == PACKET_MULTICAST)
+		DEV_STATS_INC(dev, multicast);
+}
+
+/**
+ * xac_nic_handle_frame - rx_handler of the lower device
+ * @pskb: the frame, data behind the Ethernet header
+ *
+ * Context: softirq, RCU.
+ * Return: what becomes of the frame.
+ */
+rx_handler_result_t xac_nic_handle_frame(struct sk_buff **pskb)
+{
+	struct sk_buff *skb = *pskb;
+	struct xac_nic *nic;
+
+	if (skb->pkt_type == PACKET_LOOPBACK)
+		return RX_HANDLER_PASS;
+
+	nic = rcu_dereference(skb->dev->rx_handler_data);
+	if (!netif_running(nic->dev)) {
+		kfree_skb(skb);
+		return RX_HANDLER_CONSUMED;
+	}
+	skb = skb_share_check(skb, GFP_ATOMIC);
+	*pskb = skb;
+	if (!skb)
+		return RX_HANDLER_CONSUMED;
+
+	skb->dev = nic->dev;
+	xac_nic_classify(skb, nic->dev);
+	xac_nic_count_received(nic->dev, skb);
+	if (skb->pkt_type == PACKET_HOST && xac_nic_decrypts(nic, skb))
+		return RX_HANDLER_CONSUMED;
+
+	return RX_HANDLER_ANOTHER;
+}
+
+/**
+ * xac_nic_receive_from_peer - a frame from the other end of the wire
+ * @nic: the device that receives; it is up
+ * @skb: the frame, data at the Ethernet header; consumed
+ *
+ * Context: bottom halves off, RCU.
+ */
+void xac_nic_receive_from_peer(struct xac_nic *nic, struct sk_buff *skb)
+{
+	if (__dev_forward_skb(nic->dev, skb)) {
+		DEV_STATS_INC(nic->dev, rx_dropped);
+		return;
+	}
+
+	xac_nic_count_received(nic->dev, skb);
+	if (skb->pkt_type == PACKET_HOST && xac_nic_decrypts(nic, skb))
+		return;
+	gro_cells_receive(&nic->cells, skb);
+}

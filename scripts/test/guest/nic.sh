@@ -1,0 +1,111 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# espnic, the network device that encrypts: what it sends, the kernel's own ESP on the
+# other host decrypts, and the other way round, for every algorithm and mode that it takes.
+#
+#     $A  nic0 (espnic)                    $B  the kernel's esp_output and esp_input
+#         wire0 ------------------------------ wire0
+#         10.9.N.1, fd09:N::1                  10.9.N.2, fd09:N::2       (case N)
+#
+# B's SAs were made before the module was loaded, so they are bound to no engine.
+#
+# needs: unloaded
+# limit: 1200
+
+# shellcheck source=scripts/test/lib.sh
+. "${TESTDIR:?}/lib.sh"
+# shellcheck source=scripts/test/helpers/traffic.sh
+. "$TESTDIR/helpers/traffic.sh"
+# shellcheck source=scripts/test/helpers/esp.sh
+. "$TESTDIR/helpers/esp.sh"
+
+is_accel || skip_all nic "it is ours alone"
+skip_without_python nic
+
+cases=()
+for alg in gcm128 chacha sha256 null ccm; do
+	for shape in "tunnel 4 4" "tunnel 6 6" "tunnel 4 6" "tunnel 6 4" "transport 4 4" "transport 6 6"; do
+		cases+=("$shape $alg 0")
+	done
+done
+cases+=("tunnel 4 4 gcm128 1" "transport 6 6 gcm128 1" "tunnel 6 4 sha256 1")
+
+# lines CMD...: CMD for each case, its words after the number
+lines()
+{
+	local n=0 c
+	for c in "${cases[@]}"; do
+		n=$((n + 1))
+		# shellcheck disable=SC2086
+		"$1" $n $c
+	done
+}
+
+nic() { in_ns "$1" python3 -I "$TESTDIR/helpers/nic.py" "${@:2}"; }
+
+count() { in_ns "$1" ethtool -S nic0 | awk -v n="$2:" '$1 == n { print $2; f = 1 } END { exit !f }'; }
+
+# offload DEV: to the lines of SAs on A, out and in by turns, that DEV is to do the work
+offload() { sed "1~2 s/\$/ offload dev $1 dir out/; 2~2 s/\$/ offload dev $1 dir in/"; }
+
+# nic_on HOST: nic0 takes the place of wire0
+nic_on()
+{
+	local ns=${!1} out4=OUT4_$1 out6=OUT6_$1
+	ok_if "$1: an espnic on a wire" ip -n "$ns" link add link wire0 name nic0 type espnic
+	must ip -n "$ns" -batch - <<-END
+		addr flush dev wire0
+		addr add ${!out4}/24 dev nic0
+		addr add ${!out6}/64 dev nic0 nodad
+		link set nic0 up
+	END
+	ok_if "$1: IPv4 passes" wait_for 10 in_ns "$A" ping -c1 -W1 $OUT4_B
+	ok_if "$1: IPv6 passes" wait_for 10 in_ns "$A" ping -c1 -W1 $OUT6_B
+}
+
+# try N MODE OUTER INNER ALG ESN: every packet of A is encrypted and decrypted by nic0
+try()
+{
+	local IN_A IN_B tx rx
+	case_addrs "$1" "$4"
+	tx=$(count "$A" ipsec_tx_pkts) rx=$(count "$A" ipsec_rx_pkts)
+	ok_if "$*: what is sent arrives, both ways" client "$IN_B" --src "$IN_A" --ping 100 \
+		--tcp 300000 --udp 1,100,1300
+	ok_if "$*: nic0 has done the work" worked "$tx" "$rx"
+}
+
+worked()
+{
+	local tx rx
+	tx=$(($(count "$A" ipsec_tx_pkts) - $1)) rx=$(($(count "$A" ipsec_rx_pkts) - $2))
+	echo "encrypted $tx, decrypted $rx"
+	[ "$tx" -gt 100 ] && [ "$rx" -gt 20 ]
+}
+
+two_hosts
+lines case_sas >"$TMP/sas"
+must ip -n "$B" -batch "$TMP/sas"
+must load_impl
+nic_on A
+ok_if "A: every SA is taken" eval 'offload nic0 <"$TMP/sas" >"$TMP/sas-A" && ip -n "$A" -batch "$TMP/sas-A"'
+same "A: the kernel says that it is" "$(ip -n "$A" xfrm state | grep -c 'offload parameters: dev nic0')" \
+	$((2 * ${#cases[@]}))
+same "A: so does the device" "$(nic "$A" show nic0 sa_count)" $((2 * ${#cases[@]}))
+for host in A B; do
+	dev=nic0
+	[ $host = A ] || dev=wire0
+	paths() { case_paths $host "${@:1:4}" $dev; }
+	lines paths >"$TMP/paths-$host"
+	must ip -n "${!host}" -batch "$TMP/paths-$host"
+done
+serve "$B"
+open_client "$A"
+lines try
+no_errors "after all of it"
+
+# SAs hold the module; a device that has none does not.
+must ip -n "$A" xfrm state flush
+same "A: without SAs the device has none" "$(nic "$A" show nic0 sa_count)" 0
+ok_if "it unloads, and the device goes" wait_for 10 rmmod xfrm_accel
+not_if "it has gone" exists "$A" nic0
+plan_done
