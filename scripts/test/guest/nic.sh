@@ -18,6 +18,8 @@
 . "$TESTDIR/helpers/traffic.sh"
 # shellcheck source=scripts/test/helpers/esp.sh
 . "$TESTDIR/helpers/esp.sh"
+# shellcheck source=scripts/test/helpers/nic.sh
+. "$TESTDIR/helpers/nic.sh"
 
 is_accel || skip_all nic "it is ours alone"
 skip_without_python nic
@@ -39,28 +41,6 @@ lines()
 		# shellcheck disable=SC2086
 		"$1" $n $c
 	done
-}
-
-nic() { in_ns "$1" python3 -I "$TESTDIR/helpers/nic.py" "${@:2}"; }
-
-count() { in_ns "$1" ethtool -S nic0 | awk -v n="$2:" '$1 == n { print $2; f = 1 } END { exit !f }'; }
-
-# offload DEV: to the lines of SAs on A, out and in by turns, that DEV is to do the work
-offload() { sed "1~2 s/\$/ offload dev $1 dir out/; 2~2 s/\$/ offload dev $1 dir in/"; }
-
-# nic_on HOST: nic0 takes the place of wire0
-nic_on()
-{
-	local ns=${!1} out4=OUT4_$1 out6=OUT6_$1
-	ok_if "$1: an espnic on a wire" ip -n "$ns" link add link wire0 name nic0 type espnic
-	must ip -n "$ns" -batch - <<-END
-		addr flush dev wire0
-		addr add ${!out4}/24 dev nic0
-		addr add ${!out6}/64 dev nic0 nodad
-		link set nic0 up
-	END
-	ok_if "$1: IPv4 passes" wait_for 10 in_ns "$A" ping -c1 -W1 $OUT4_B
-	ok_if "$1: IPv6 passes" wait_for 10 in_ns "$A" ping -c1 -W1 $OUT6_B
 }
 
 # try N MODE OUTER INNER ALG ESN: every packet of A is encrypted and decrypted by nic0

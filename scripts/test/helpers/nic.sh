@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# nic.sh - espnic for the tests. Source it after lib.sh.
+
+# nic NS WORDS...: see nic.py
+nic() { in_ns "$1" python3 -I "$TESTDIR/helpers/nic.py" "${@:2}"; }
+
+# nic_says NAME NS WANTED WORDS...: what the kernel answers, "OK" or "ERRNO: message"
+nic_says() { same "$1" "$(nic "$2" "${@:4}")" "$3"; }
+
+# count NS COUNTER [DEV]: of ethtool -S
+count() { in_ns "$1" ethtool -S "${3:-nic0}" | awk -v n="$2:" '$1 == n { print $2; f = 1 } END { exit !f }'; }
+
+# offload DEV: adds to lines of SAs, out and in by turns, that DEV is to do the work
+offload() { sed "1~2 s/\$/ offload dev $1 dir out/; 2~2 s/\$/ offload dev $1 dir in/"; }
+
+# nic_sas HOST [WORDS...]: as sa_pair does, on HOST, for its nic0
+nic_sas()
+{
+	local out="offload dev nic0 dir out" in="offload dev nic0 dir in"
+	if [ "$1" = A ]; then
+		sa_pair sides=A ab="$out" ba="$in" "${@:2}"
+	else
+		sa_pair sides=B ab="$in" ba="$out" "${@:2}"
+	fi
+}
+
+# takes_addresses HOST DEV: DEV gets what wire0 has, and is up
+takes_addresses()
+{
+	local ns=${!1} out4=OUT4_$1 out6=OUT6_$1
+	must ip -n "$ns" -batch - <<-END
+		addr flush dev wire0
+		addr add ${!out4}/24 dev $2
+		addr add ${!out6}/64 dev $2 nodad
+		link set $2 up
+	END
+}
+
+# wire_works NAME: both hosts reach each other, outside of any tunnel
+wire_works()
+{
+	ok_if "$1: IPv4 passes" wait_for 10 in_ns "$A" ping -c1 -W1 $OUT4_B
+	ok_if "$1: IPv6 passes" wait_for 10 in_ns "$A" ping -c1 -W1 $OUT6_B
+}
+
+# nic_on HOST: nic0 takes the place of wire0
+nic_on()
+{
+	must ip -n "${!1}" link add link wire0 name nic0 type espnic
+	takes_addresses "$1" nic0
+	wire_works "$1: an espnic on a wire"
+}
