@@ -3,6 +3,7 @@
  * ESP in GRO: what the engine takes and what becomes of it, what it leaves to
  * the kernel, and what each is counted as.
  */
+#include <crypto/internal/aead.h>
 #include <net/esp.h>
 #include <net/gro.h>
 #include <net/ip.h>
@@ -10,6 +11,7 @@
 
 #include "compat/kunit.h"
 #include "esp/layout.h"
+#include "esp/request.h"
 #include "kunit/fixture_esp.h"
 
 #define INNER	120
@@ -345,6 +347,187 @@ static void replayed(struct kunit *test)
 	xfrm_state_put(x);
 }
 
+/* --- what the engine cannot decrypt --- */
+
+/* A transform whose driver fails, at once or later. */
+struct failing {
+	struct aead_alg alg;
+	struct crypto_aead aead;
+	struct aead_request *req;
+	bool late;
+	int err;
+};
+
+static int failing_decrypt(struct aead_request *req)
+{
+	struct aead_alg *alg = crypto_aead_alg(crypto_aead_reqtfm(req));
+	struct failing *d = container_of(alg, struct failing, alg);
+
+	if (!d->late)
+		return d->err;
+	d->req = req;
+
+	return -EINPROGRESS;
+}
+
+/* It takes the place of @real, whose lengths it has. */
+static void failing_init(struct failing *d, struct crypto_aead *real, bool late,
+			 int err)
+{
+	memset(d, 0, sizeof(*d));
+	d->alg.base.cra_blocksize = crypto_aead_blocksize(real);
+	d->alg.ivsize = crypto_aead_ivsize(real);
+	d->alg.decrypt = failing_decrypt;
+	d->aead.base.__crt_alg = &d->alg.base;
+	d->aead.authsize = crypto_aead_authsize(real);
+	d->late = late;
+	d->err = err;
+}
+
+static void failing_says(struct failing *d, int err)
+{
+	local_bh_disable();
+	aead_request_complete(d->req, err);
+	local_bh_enable();
+}
+
+/* While the driver has the packet, nothing is decided. */
+static void expect_pending(struct kunit *test, struct failing *d,
+			   struct xfrm_state *x, const struct before *b)
+{
+	struct xk_world *w = test->priv;
+
+	KUNIT_ASSERT_NOT_NULL(test, d->req);
+	/* It had to wait before its turn came. */
+	failing_says(d, -EINPROGRESS);
+	xk_settle();
+	KUNIT_EXPECT_EQ(test, xk_mib(w->net, LINUX_MIB_XFRMINBUFFERERROR),
+			b->mib[LINUX_MIB_XFRMINBUFFERERROR]);
+	KUNIT_EXPECT_EQ(test, refcount_read(&x->refcnt), b->state_refs + 1);
+	KUNIT_EXPECT_EQ(test, netdev_refcnt_read(w->lower), b->lower_refs + 1);
+}
+
+/* The number of a packet that was lost so is free: it was not authentic yet. */
+static void expect_arrives(struct kunit *test, struct xfrm_state *x, u32 seq,
+			   struct before *b)
+{
+	struct xk_world *w = test->priv;
+	struct sk_buff *skb;
+
+	note(w, x, b);
+	skb = from_peer(w, x, AF_INET, seq, true);
+	KUNIT_ASSERT_NOT_NULL(test, skb);
+	KUNIT_EXPECT_TRUE(test, xk_gro(skb, x->props.family));
+	expect_fate(test, x, b, 1, 1, 0);
+}
+
+static void expect_lost_by_driver(struct kunit *test, unsigned short outer,
+				  u8 mode, bool late)
+{
+	static const int errors[] = { -EIO, -ENOMEM, -ENOSPC, -ENOKEY };
+	struct xk_world *w = test->priv;
+	struct failing *d = kunit_kzalloc(test, sizeof(*d), GFP_KERNEL);
+	struct xfrm_state *x = sa_add(w, outer, mode, true);
+	struct crypto_aead *real;
+	struct sk_buff *skb;
+	struct before b;
+	u32 i;
+
+	KUNIT_ASSERT_NOT_NULL(test, d);
+	KUNIT_ASSERT_NOT_NULL(test, x);
+	real = x->data;
+	/* The first packet fills caches, which hold references. */
+	skb = from_peer(w, x, AF_INET, 1, true);
+	KUNIT_ASSERT_NOT_NULL(test, skb);
+	KUNIT_EXPECT_TRUE(test, xk_gro(skb, outer));
+
+	for (i = 0; i < ARRAY_SIZE(errors); i++) {
+		note(w, x, &b);
+		skb = from_peer(w, x, AF_INET, 2 + i, true);
+		KUNIT_ASSERT_NOT_NULL(test, skb);
+		failing_init(d, real, late, errors[i]);
+		x->data = &d->aead;
+		KUNIT_EXPECT_TRUE(test, xk_gro(skb, outer));
+		if (late) {
+			expect_pending(test, d, x, &b);
+			failing_says(d, errors[i]);
+		}
+		x->data = real;
+		expect_fate(test, x, &b, 1, 0, LINUX_MIB_XFRMINBUFFERERROR);
+		KUNIT_EXPECT_EQ(test, x->stats.integrity_failed,
+				b.integrity_failed);
+		expect_arrives(test, x, 2 + i, &b);
+	}
+	KUNIT_EXPECT_EQ(test, x->curlft.packets, 1 + ARRAY_SIZE(errors));
+	xfrm_state_put(x);
+	xk_flush(w->net);
+}
+
+static void driver_that_fails(struct kunit *test)
+{
+	struct xk_world *w = test->priv;
+	int late;
+
+	for (late = 0; late <= 1; late++) {
+		KUNIT_ASSERT_EQ(test, allow_in(w, AF_INET), 0);
+		expect_lost_by_driver(test, AF_INET, XFRM_MODE_TUNNEL, late);
+		KUNIT_ASSERT_EQ(test, allow_in(w, AF_INET6), 0);
+		expect_lost_by_driver(test, AF_INET6, XFRM_MODE_TUNNEL, late);
+		expect_lost_by_driver(test, AF_INET, XFRM_MODE_TRANSPORT,
+				      late);
+	}
+}
+
+/*
+ * Every allocation on the way of a packet that has to be copied fails once.
+ * Without its security path it is not taken; otherwise it is counted.
+ */
+static void no_memory(struct kunit *test)
+{
+	struct xk_world *w = test->priv;
+	struct xfrm_state *x;
+	bool failed = true;
+	unsigned int nth, counted = 0;
+
+	if (!xk_can_fail())
+		kunit_skip(test, "needs failing allocations");
+
+	KUNIT_ASSERT_EQ(test, allow_in(w, AF_INET), 0);
+	x = sa_add(w, AF_INET, XFRM_MODE_TUNNEL, true);
+	KUNIT_ASSERT_NOT_NULL(test, x);
+	for (nth = 0; failed; nth++) {
+		struct sk_buff *skb, *clone;
+		struct before b;
+		bool took, lost;
+
+		note(w, x, &b);
+		skb = from_peer(w, x, AF_INET, 1 + nth, true);
+		KUNIT_ASSERT_NOT_NULL(test, skb);
+		clone = skb_clone(skb, GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, clone);
+		/* That the next request has to allocate. */
+		xac_requests_free();
+		xk_fail_nth(nth);
+		took = xk_gro(skb, AF_INET);
+		/* The first time nothing fails, and caches are filled. */
+		failed = xk_has_failed() || !nth;
+		if (!took)
+			kfree_skb(skb);
+		kfree_skb(clone);
+		xk_settle();
+		lost = xk_mib(w->net, LINUX_MIB_XFRMINBUFFERERROR) !=
+		       b.mib[LINUX_MIB_XFRMINBUFFERERROR];
+		counted += lost;
+		KUNIT_EXPECT_TRUE(test, failed || !lost);
+		if (nth)
+			expect_fate(test, x, &b, 1, took && !lost,
+				    lost ? LINUX_MIB_XFRMINBUFFERERROR : 0);
+	}
+	/* The copy, and the request. */
+	KUNIT_EXPECT_GE(test, counted, 2);
+	xfrm_state_put(x);
+}
+
 /* --- what is left to the kernel --- */
 
 /* Not taken: it is as it came in, and GRO sends it on at once. */
@@ -586,6 +769,8 @@ static struct kunit_case gro_cases[] = {
 	KUNIT_CASE(truncated),
 	KUNIT_CASE(longer_or_shorter_than_it_says),
 	KUNIT_CASE(replayed),
+	KUNIT_CASE(driver_that_fails),
+	KUNIT_CASE(no_memory),
 	KUNIT_CASE(unknown_spi),
 	KUNIT_CASE(nested_tunnel),
 	KUNIT_CASE(sa_that_is_not_ours),
