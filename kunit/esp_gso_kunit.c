@@ -564,6 +564,72 @@ static void impossible_trains(struct kunit *test)
 	xk_sa_free(x);
 }
 
+static void by_an_unknown_protocol(struct sk_buff *train)
+{
+	xfrm_offload(train)->proto = 253;
+}
+
+static void by_a_missing_number(struct sk_buff *train)
+{
+	skb_shinfo(train)->gso_segs--;
+}
+
+static u64 tx_dropped(const struct xk_world *w)
+{
+	struct rtnl_link_stats64 stats;
+
+	return dev_get_stats(w->lower, &stats)->tx_dropped;
+}
+
+/* The core counts it as dropped by the device; the next train leaves. */
+static void expect_dropped(struct kunit *test, struct xfrm_state *x,
+			   void (*spoilt)(struct sk_buff *train))
+{
+	struct xk_world *w = test->priv;
+	struct xk_wire *wire = xk_wire_of(w->lower);
+	struct sk_buff *train = under_way(w, x, &train4);
+	unsigned int esp = wire->esp;
+	u64 dropped = tx_dropped(w);
+	u32 number = x->replay.oseq;
+
+	KUNIT_ASSERT_NOT_NULL(test, train);
+	spoilt(train);
+	xk_ended();
+	dev_queue_xmit(train);
+	KUNIT_EXPECT_EQ(test, xk_ended(), 1);
+	KUNIT_EXPECT_EQ(test, tx_dropped(w), dropped + 1);
+	KUNIT_EXPECT_EQ(test, wire->esp, esp);
+	KUNIT_EXPECT_EQ(test, refcount_read(&x->refcnt), 1);
+
+	train = under_way(w, x, &train4);
+	KUNIT_ASSERT_NOT_NULL(test, train);
+	wire->keep = true;
+	dev_queue_xmit(train);
+	wire->keep = false;
+	KUNIT_EXPECT_EQ(test, xk_ended(), 1);
+	KUNIT_EXPECT_EQ(test, tx_dropped(w), dropped + 1);
+	KUNIT_EXPECT_EQ(test, wire->esp, esp + segments_of(&train4));
+	KUNIT_ASSERT_NOT_NULL(test, wire->kept);
+	/* The numbers of the lost one do not come again. */
+	KUNIT_EXPECT_EQ(test, ntohl(ip_esp_hdr(wire->kept)->seq_no),
+			number + 1);
+	kfree_skb(wire->kept);
+	wire->kept = NULL;
+	KUNIT_EXPECT_EQ(test, refcount_read(&x->refcnt), 1);
+}
+
+static void dropped_by_the_device(struct kunit *test)
+{
+	struct xk_world *w = test->priv;
+	struct xfrm_state *x = sa_out(w, AF_INET, AF_INET, XFRM_MODE_TRANSPORT,
+				      false);
+
+	KUNIT_ASSERT_NOT_NULL(test, x);
+	expect_dropped(test, x, by_an_unknown_protocol);
+	expect_dropped(test, x, by_a_missing_number);
+	xk_sa_free(x);
+}
+
 /*
  * Every allocation that there is fails once. One that failed and was not missed
  * may have been somebody else's: then the same is tried again.
@@ -700,6 +766,7 @@ static struct kunit_case gso_cases[] = {
 	KUNIT_CASE(more_segments_than_numbers),
 	KUNIT_CASE(not_a_train_of_esp),
 	KUNIT_CASE(impossible_trains),
+	KUNIT_CASE(dropped_by_the_device),
 	KUNIT_CASE(no_memory),
 	KUNIT_CASE(failed_segments_say_nothing),
 	KUNIT_CASE(failed_packet_is_dropped),
