@@ -109,6 +109,17 @@ static unsigned int before_transport(const struct xfrm_state *x,
 	}
 }
 
+/* Of packets on a list, the last TCP segment has a FIN, and no other. */
+static bool ends_well(const struct sk_buff *skb, unsigned int offset,
+		      const struct xk_train *t, unsigned int nth)
+{
+	const struct tcphdr *tcph = (void *)(skb->data + offset);
+
+	return t->proto != IPPROTO_TCP ||
+	       tcph->fin == (t->shape == XK_ARRIVED &&
+			     nth + 1 == segments_of(t));
+}
+
 /* The payload of the @nth segment, decrypted, data at the SA's payload. */
 static bool carries(const struct sk_buff *skb, struct xfrm_state *x,
 		    const struct xk_train *t, unsigned int nth)
@@ -124,7 +135,7 @@ static bool carries(const struct sk_buff *skb, struct xfrm_state *x,
 	if (!all)
 		return false;
 	xk_fill(all, t->payload);
-	ok = skb->len == ip + l4 + len &&
+	ok = skb->len == ip + l4 + len && ends_well(skb, ip, t, nth) &&
 	     !memcmp(skb->data + ip + l4, all + nth * t->size, len) &&
 	     checksum_good(skb, ip, t) &&
 	     (!tunnel || inner_length_good(skb, t));
@@ -161,7 +172,8 @@ static void expect_segments(struct kunit *test, struct xfrm_state *x,
 	KUNIT_ASSERT_NOT_NULL(test, train);
 	/* By which the core measures its segments. */
 	KUNIT_EXPECT_EQ(test, skb_inner_transport_offset(train),
-			skb_checksum_start_offset(train));
+			skb_transport_offset(train) +
+			xac_esp_header_len(x->data) + before_transport(x, t));
 	segs = xk_segment(train);
 	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(segs), 0);
 	if (IS_ERR_OR_NULL(segs)) {
@@ -260,6 +272,37 @@ static void every_shape(struct kunit *test)
 			expect_segments(test, x, &t, 1);
 			xk_sa_free(x);
 		}
+}
+
+/*
+ * Packets as they came in, which GRO has but put on a list: the kernel would
+ * take them off again, but they are not the SA's yet.
+ */
+static void lists_of_packets(struct kunit *test)
+{
+	static const unsigned short family[] = { AF_INET, AF_INET6 };
+	struct xk_world *w = test->priv;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(modes) * 16; i++) {
+		unsigned short outer = family[i >> 1 & 1];
+		u8 mode = modes[i / 16];
+		struct xk_train t = train4;
+		struct xfrm_state *x;
+
+		t.family = family[i & 1];
+		t.proto = i & 4 ? IPPROTO_UDP : IPPROTO_TCP;
+		t.shape = XK_ARRIVED;
+		t.unsummed = i & 8;
+		if (mode == XFRM_MODE_TRANSPORT && t.family != outer)
+			continue;
+		x = sa_out(w, outer, t.family, mode, false);
+		KUNIT_ASSERT_NOT_NULL(test, x);
+		expect_segments(test, x, &t, 1);
+		xk_settle();
+		KUNIT_EXPECT_EQ(test, refcount_read(&x->refcnt), 1);
+		xk_sa_free(x);
+	}
 }
 
 /* Whatever the allocator leaves behind a segment, its trailer has room. */
@@ -634,22 +677,17 @@ static void dropped_by_the_device(struct kunit *test)
  * Every allocation that there is fails once. One that failed and was not missed
  * may have been somebody else's: then the same is tried again.
  */
-static void no_memory(struct kunit *test)
+static void expect_memory_missed(struct kunit *test, const struct xk_train *t)
 {
 	struct xk_world *w = test->priv;
-	struct xk_train t = train4;
 	struct xfrm_state *x;
 	bool failed = true, missed;
 	int nth, refs, unmissed = 0;
 
-	if (!xk_can_fail())
-		kunit_skip(test, "needs failing allocations");
-
-	t.shape = XK_LIST;
 	x = sa_out(w, AF_INET, AF_INET, XFRM_MODE_TUNNEL, false);
 	KUNIT_ASSERT_NOT_NULL(test, x);
 	for (nth = 1; failed; nth++) {
-		struct sk_buff *train = under_way(w, x, &t), *segs;
+		struct sk_buff *train = under_way(w, x, t), *segs;
 		unsigned int len;
 		u8 head[64];
 
@@ -680,8 +718,21 @@ static void no_memory(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, xk_ended(), 1);
 		KUNIT_EXPECT_EQ(test, refcount_read(&x->refcnt), 1);
 	}
-	KUNIT_EXPECT_GT(test, nth, (int)segments_of(&t));
+	KUNIT_EXPECT_GT(test, nth, (int)segments_of(t));
 	xk_sa_free(x);
+}
+
+static void no_memory(struct kunit *test)
+{
+	struct xk_train t = train4;
+
+	if (!xk_can_fail())
+		kunit_skip(test, "needs failing allocations");
+
+	t.shape = XK_LIST;
+	expect_memory_missed(test, &t);
+	t.shape = XK_ARRIVED;
+	expect_memory_missed(test, &t);
 }
 
 /* --- a cipher that fails --- */
@@ -757,6 +808,7 @@ static struct kunit_case gso_cases[] = {
 	KUNIT_CASE(every_mode_and_family),
 	KUNIT_CASE(options_of_any_length),
 	KUNIT_CASE(every_shape),
+	KUNIT_CASE(lists_of_packets),
 	KUNIT_CASE(room_whatever_the_size),
 	KUNIT_CASE(numbers_are_dense),
 	KUNIT_CASE(single_packets_are_numbered),

@@ -48,7 +48,9 @@ unsigned long xk_mib(struct net *net, int field);
  * @options: bytes of IPv4 options
  * @payload: bytes of it
  * @size: payload of each segment but the last
- * @shape: how it lies in memory
+ * @shape: how it lies in memory. XK_ARRIVED: packets as they came in, which GRO
+ * has but put on a list (SKB_GSO_FRAGLIST); of TCP, the last has a FIN
+ * @unsummed: the checksums of XK_ARRIVED are left to the device
  */
 struct xk_train {
 	unsigned short family;
@@ -56,7 +58,8 @@ struct xk_train {
 	u8 options;
 	unsigned int payload;
 	unsigned int size;
-	enum { XK_LINEAR, XK_PAGES, XK_LIST } shape;
+	enum { XK_LINEAR, XK_PAGES, XK_LIST, XK_ARRIVED } shape;
+	bool unsummed;
 };
 
 struct sk_buff *xk_train(const struct xk_train *t);

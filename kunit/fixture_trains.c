@@ -84,6 +84,96 @@ static void xk_train_checksum(struct sk_buff *skb, const struct xk_train *t)
 	skb->csum_offset = offset;
 }
 
+static void xk_set_lengths(struct sk_buff *skb, const struct xk_train *t)
+{
+	unsigned int len = skb->len - skb_network_offset(skb);
+
+	if (t->family == AF_INET) {
+		ip_hdr(skb)->tot_len = htons(len);
+		ip_send_check(ip_hdr(skb));
+	} else {
+		ipv6_hdr(skb)->payload_len = htons(len -
+						   sizeof(struct ipv6hdr));
+	}
+	if (t->proto == IPPROTO_UDP)
+		udp_hdr(skb)->len = htons(skb->len - skb_transport_offset(skb));
+}
+
+/* Lengths and checksum of a packet by itself. */
+static void xk_as_it_came(struct sk_buff *skb, const struct xk_train *t)
+{
+	int offset = skb_transport_offset(skb);
+	__sum16 *check;
+
+	xk_set_lengths(skb, t);
+	xk_train_checksum(skb, t);
+	if (t->unsummed)
+		return;
+	check = (__sum16 *)(skb_transport_header(skb) + skb->csum_offset);
+	*check = csum_fold(skb_checksum(skb, offset, skb->len - offset, 0));
+	skb->ip_summed = CHECKSUM_UNNECESSARY;
+}
+
+/* The headroom of a packet that has not come from a NIC. */
+#define XK_LITTLE	16
+
+/* One of the packets that follow the first, data at its payload, or NULL. */
+static struct sk_buff *xk_follower(const struct sk_buff *first,
+				   const struct xk_train *t,
+				   unsigned int headers, const u8 *payload,
+				   unsigned int offset)
+{
+	unsigned int len = min(t->size, t->payload - offset);
+	struct sk_buff *skb = alloc_skb(XK_LITTLE + headers + len, GFP_KERNEL);
+
+	if (!skb)
+		return NULL;
+	skb_reserve(skb, XK_LITTLE);
+	skb_reset_mac_header(skb);
+	skb_reset_network_header(skb);
+	skb_set_transport_header(skb, skb_transport_offset(first));
+	skb_put_data(skb, first->data, headers);
+	skb_put_data(skb, payload + offset, len);
+	skb->protocol = first->protocol;
+	if (t->proto == IPPROTO_TCP) {
+		tcp_hdr(skb)->seq = htonl(offset);
+		tcp_hdr(skb)->fin = offset + len == t->payload;
+	}
+	xk_as_it_came(skb, t);
+	skb_pull(skb, headers);
+
+	return skb;
+}
+
+/* The same into packets as they came in: GRO has passed over their headers. */
+static bool xk_as_they_came(struct sk_buff *skb, const struct xk_train *t,
+			    unsigned int headers)
+{
+	struct sk_buff **next = &skb_shinfo(skb)->frag_list;
+	/* It stays where it is when the packet is cut. */
+	const u8 *payload = skb->data + headers;
+	unsigned int offset;
+
+	skb_trim(skb, headers + t->size);
+	xk_as_it_came(skb, t);
+	for (offset = t->size; offset < t->payload; offset += t->size) {
+		struct sk_buff *one = xk_follower(skb, t, headers, payload,
+						  offset);
+
+		if (!one)
+			return false;
+		skb->len += one->len;
+		skb->data_len += one->len;
+		skb->truesize += one->truesize;
+		*next = one;
+		next = &one->next;
+	}
+	skb_shinfo(skb)->gso_type |= SKB_GSO_FRAGLIST;
+	xk_set_lengths(skb, t);
+
+	return true;
+}
+
 /**
  * xk_train - a train from inner A to inner B
  * @t: what it is like; its payload is that of xk_fill()
@@ -131,6 +221,8 @@ struct sk_buff *xk_train(const struct xk_train *t)
 		ok = xk_into_pages(skb, headers);
 	else if (t->shape == XK_LIST)
 		ok = xk_into_list(skb, headers, t->size);
+	else if (t->shape == XK_ARRIVED)
+		ok = xk_as_they_came(skb, t, headers);
 	if (!ok) {
 		kfree_skb(skb);
 		return NULL;

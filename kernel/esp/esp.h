@@ -88,6 +88,8 @@ int xac_esp_open(struct xfrm_state *x, struct sk_buff *skb, __be32 seq,
 int xac_short_output(struct net *net, struct sock *sk, struct sk_buff *skb);
 
 /* gso.c */
+int xac_beet_payload(const struct xfrm_state *x, struct sk_buff *skb,
+		     u8 *proto);
 struct sk_buff *xac_esp_gso_segment(const struct xac_esp_family *fam,
 				    struct sk_buff *skb,
 				    netdev_features_t features);

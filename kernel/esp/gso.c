@@ -3,6 +3,8 @@
  * Cuts a train of segments that an SA is to protect: each segment gets its
  * outer header, and room for what xac_esp_xmit() adds.
  */
+#include <linux/tcp.h>
+#include <linux/udp.h>
 #include <net/esp.h>
 #include <net/gro.h>
 #include <net/ip.h>
@@ -12,17 +14,139 @@
 #include "esp/esp.h"
 #include "esp/layout.h"
 
+/*
+ * The checksum of a list's first packet, whose TCP or UDP part is @first bytes
+ * long, becomes that of a train with @len bytes of it: the sum of its pseudo
+ * header. The addresses in that may have gone (BEET); the checksum has them.
+ */
+static void xac_list_sum(struct sk_buff *skb, const u8 *l4, __sum16 *check,
+			 unsigned int first, unsigned int len)
+{
+	__wsum pseudo = csum_unfold(*check);
+
+	if (skb->ip_summed != CHECKSUM_PARTIAL)
+		pseudo = ~csum_partial(l4, first, 0);
+
+	*check = ~csum_fold(csum_add(pseudo, (__force __wsum)htonl(len - first)));
+	skb->ip_summed = CHECKSUM_PARTIAL;
+	skb->csum_start = l4 - skb->head;
+	skb->csum_offset = (u8 *)check - l4;
+}
+
+static int xac_join_udp(struct sk_buff *skb, unsigned int offset)
+{
+	unsigned int first = sizeof(struct udphdr) + skb_shinfo(skb)->gso_size;
+	unsigned int len = skb->len - offset;
+	struct udphdr *udph;
+
+	if (skb_linearize_cow(skb))
+		return -ENOMEM;
+	udph = (struct udphdr *)(skb->data + offset);
+	if (skb->len < offset + first || !udph->check)
+		return -EINVAL;
+
+	udph->len = htons(first);
+	xac_list_sum(skb, (u8 *)udph, &udph->check, first, len);
+	udph->len = htons(len);
+
+	return 0;
+}
+
+static int xac_join_tcp(struct sk_buff *skb, unsigned int offset)
+{
+	unsigned int first = skb_shinfo(skb)->gso_size;
+	const __be32 of_the_last = TCP_FLAG_FIN | TCP_FLAG_PSH;
+	struct sk_buff *one;
+	struct tcphdr *tcph;
+	__be32 flags = 0;
+
+	skb_walk_frags(skb, one)
+		flags = tcp_flag_word(tcp_hdr(one)) & of_the_last;
+	if (skb_linearize_cow(skb))
+		return -ENOMEM;
+	if (skb->len < offset + sizeof(*tcph))
+		return -EINVAL;
+	tcph = (struct tcphdr *)(skb->data + offset);
+	first += __tcp_hdrlen(tcph);
+	if (skb->len < offset + first)
+		return -EINVAL;
+
+	xac_list_sum(skb, (u8 *)tcph, &tcph->check, first, skb->len - offset);
+	tcp_flag_word(tcph) |= flags;
+
+	return 0;
+}
+
+/*
+ * Packets that GRO has but put on a list (SKB_GSO_FRAGLIST) become a train.
+ * The kernel would take them off again, with the headers that each came in
+ * with: what the SA has added is in front of the first alone, they may have no
+ * room for it, and checksums that are left to the device stay so.
+ *
+ * @offset is where TCP or UDP begins; what has further headers in between, the
+ * kernel may cut.
+ */
+static int xac_gso_join(struct sk_buff *skb, unsigned int offset, u8 proto)
+{
+	int err;
+
+	if (!(skb_shinfo(skb)->gso_type & SKB_GSO_FRAGLIST))
+		return 0;
+
+	if (proto == IPPROTO_UDP)
+		err = xac_join_udp(skb, offset);
+	else if (proto == IPPROTO_TCP)
+		err = xac_join_tcp(skb, offset);
+	else
+		return 0;
+	if (!err)
+		skb_shinfo(skb)->gso_type &= ~SKB_GSO_FRAGLIST;
+
+	return err;
+}
+
 /* By the callback of the protocol in the payload, data and transport header there. */
 static struct sk_buff *xac_gso_by_proto(const struct xac_esp_family *fam,
 					struct sk_buff *skb, u8 proto,
 					netdev_features_t features)
 {
 	const struct net_offload *ops = rcu_dereference(fam->offloads[proto]);
+	int err;
 
 	if (!ops || !ops->callbacks.gso_segment)
 		return ERR_PTR(-EINVAL);
+	err = xac_gso_join(skb, 0, proto);
+	if (err)
+		return ERR_PTR(err);
 
 	return ops->callbacks.gso_segment(skb, features);
+}
+
+/* The same with a tunnel's payload, data at the inner IP header. */
+static int xac_gso_join_inner(struct sk_buff *skb, unsigned short family)
+{
+	unsigned int header = family == AF_INET6 ? sizeof(struct ipv6hdr) :
+						   sizeof(struct iphdr);
+	__be16 fragment;
+	int offset;
+	u8 proto;
+
+	if (!(skb_shinfo(skb)->gso_type & SKB_GSO_FRAGLIST))
+		return 0;
+	if (!pskb_may_pull(skb, header))
+		return -EINVAL;
+
+	if (family == AF_INET6) {
+		proto = ((const struct ipv6hdr *)skb->data)->nexthdr;
+		offset = ipv6_skip_exthdr(skb, header, &proto, &fragment);
+		if (offset < 0)
+			return -EINVAL;
+	} else {
+		proto = ((const struct iphdr *)skb->data)->protocol;
+		offset = ((const struct iphdr *)skb->data)->ihl * 4;
+	}
+
+	return xac_gso_join(skb, offset, proto);
 }
 
 static struct sk_buff *xac_gso_tunnel(struct xfrm_state *x,
@@ -30,10 +154,14 @@ static struct sk_buff *xac_gso_tunnel(struct xfrm_state *x,
 				      netdev_features_t features)
 {
 	const struct xfrm_mode *mode;
+	int err;
 
 	mode = xfrm_ip2inner_mode(x, xfrm_offload(skb)->proto);
 	if (!mode)
 		return ERR_PTR(-EINVAL);
+	err = xac_gso_join_inner(skb, mode->family);
+	if (err)
+		return ERR_PTR(err);
 
 	return skb_eth_gso_segment(skb, features,
 				   mode->family == AF_INET6 ?
@@ -50,11 +178,39 @@ static struct sk_buff *xac_gso_transport(struct xfrm_state *x,
 	return xac_gso_by_proto(fam, skb, xfrm_offload(skb)->proto, features);
 }
 
-/*
- * The payload of BEET: of an inner IPv4 packet with options, these in a
- * header of their own (draft-nikander-esp-beet-mode, section 5.4); of an IPv6
- * packet, its extension headers.
+/**
+ * xac_beet_payload - where TCP or UDP begins in the payload of BEET mode
+ * @x: the SA
+ * @skb: the packet, data at the SA's payload
+ * @proto: the type of that; becomes that of what is found
+ *
+ * Of an inner IPv4 packet with options, these come first, in a header of their
+ * own (draft-nikander-esp-beet-mode, section 5.4); of an IPv6 packet, its
+ * extension headers.
+ *
+ * Return: the offset from data, all of it linear, or -EINVAL.
  */
+int xac_beet_payload(const struct xfrm_state *x, struct sk_buff *skb, u8 *proto)
+{
+	__be16 fragment;
+	int skip = 0;
+
+	if (x->sel.family == AF_INET6) {
+		skip = ipv6_skip_exthdr(skb, 0, proto, &fragment);
+	} else if (*proto == IPPROTO_BEETPH) {
+		const struct ip_beet_phdr *ph;
+
+		if (!pskb_may_pull(skb, sizeof(*ph)))
+			return -EINVAL;
+		ph = (const struct ip_beet_phdr *)skb->data;
+		/* It counts what follows the first 8 bytes, as IPv6 does. */
+		skip = (ph->hdrlen + 1) * 8;
+		*proto = ph->nexthdr;
+	}
+
+	return skip >= 0 && pskb_may_pull(skb, skip) ? skip : -EINVAL;
+}
+
 static struct sk_buff *xac_gso_beet(struct xfrm_state *x,
 				    const struct xac_esp_family *fam,
 				    struct sk_buff *skb,
@@ -63,25 +219,10 @@ static struct sk_buff *xac_gso_beet(struct xfrm_state *x,
 	bool inner6 = x->sel.family == AF_INET6;
 	bool outer6 = fam->family == AF_INET6;
 	u8 proto = xfrm_offload(skb)->proto;
-	__be16 fragment;
-	int skip = 0;
+	int skip = xac_beet_payload(x, skb, &proto);
 
-	if (inner6) {
-		skip = ipv6_skip_exthdr(skb, 0, &proto, &fragment);
-		if (skip < 0)
-			return ERR_PTR(-EINVAL);
-	} else if (proto == IPPROTO_BEETPH) {
-		const struct ip_beet_phdr *ph;
-
-		if (!pskb_may_pull(skb, sizeof(*ph)))
-			return ERR_PTR(-EINVAL);
-		ph = (const struct ip_beet_phdr *)skb->data;
-		/* It counts what follows the first 8 bytes, as IPv6 does. */
-		skip = (ph->hdrlen + 1) * 8;
-		proto = ph->nexthdr;
-	}
-	if (!pskb_may_pull(skb, skip))
-		return ERR_PTR(-EINVAL);
+	if (skip < 0)
+		return ERR_PTR(skip);
 
 	/* Segmenting goes by the family that the headers now have. */
 	if (inner6 != outer6 && proto == IPPROTO_TCP)

@@ -65,29 +65,33 @@ static unsigned int xac_esp_tfc_len(const struct sk_buff *skb,
 }
 
 /*
+ * Every mode but BEET tells where a train's TCP or UDP header is. The core
+ * measures segments by it, and newer ones drop a train that has none there.
+ */
+static void xac_esp_measure_beet(const struct xfrm_state *x,
+				 struct sk_buff *skb, u8 proto)
+{
+	int offset = xac_beet_payload(x, skb, &proto);
+
+	if (offset >= 0)
+		skb_set_inner_transport_header(skb, offset);
+}
+
+/*
  * The packet, or train, gets its ESP header; whatever depends on its length
  * comes when it is sent. The core has put the MAC header to where the last of
  * the outer headers says what is next: extension headers may be among them.
  */
 static void xac_esp_encap(struct xfrm_state *x, struct sk_buff *skb)
 {
-	u8 *nexthdr = skb_mac_header(skb);
-	u8 proto = *nexthdr;
+	u8 proto = *skb_mac_header(skb);
 	struct ip_esp_hdr *esph;
 
-	skb_push(skb, -skb_network_offset(skb));
-	*nexthdr = IPPROTO_ESP;
+	if (x->outer_mode.encap == XFRM_MODE_BEET && skb_is_gso(skb))
+		xac_esp_measure_beet(x, skb, proto);
 
-	/*
-	 * Every mode but BEET tells where a train's TCP or UDP header is. The
-	 * core measures segments by it, and newer ones drop a train that has
-	 * none there. A list of packets (SKB_GSO_FRAGLIST) may have no start
-	 * of its checksum.
-	 */
-	if (x->outer_mode.encap == XFRM_MODE_BEET && skb_is_gso(skb) &&
-	    skb->ip_summed == CHECKSUM_PARTIAL)
-		skb_set_inner_transport_header(skb,
-					       skb_checksum_start_offset(skb));
+	skb_push(skb, -skb_network_offset(skb));
+	*skb_mac_header(skb) = IPPROTO_ESP;
 
 	esph = ip_esp_hdr(skb);
 	esph->spi = x->id.spi;
