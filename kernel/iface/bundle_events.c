@@ -119,21 +119,32 @@ static struct xfrm_mgr xac_km = {
 	.migrate	= xac_km_migrate,
 };
 
+static bool xac_dev_takes_sas(const struct net_device *dev)
+{
+#ifdef CONFIG_XFRM_OFFLOAD
+	return dev->xfrmdev_ops;
+#else
+	return false;
+#endif
+}
+
 /*
  * A bundle holds the device that its packets leave through, and the routes
  * from the interface's own namespace. The core repeats the event as long as
- * somebody holds the device.
+ * somebody holds the device. SAs that a device encrypts for it deletes when that
+ * goes down, without a word to key managers.
  */
 static int xac_netdev_event(struct notifier_block *nb, unsigned long event,
 			    void *info)
 {
 	struct net_device *dev = netdev_notifier_info_to_dev(info);
 
-	if (event != NETDEV_UNREGISTER)
+	if (event != NETDEV_UNREGISTER &&
+	    !(event == NETDEV_DOWN && xac_dev_takes_sas(dev)))
 		return NOTIFY_DONE;
 
 	xac_net_changed(dev_net(dev));
-	if (xac_is_xac_dev(dev))
+	if (event == NETDEV_UNREGISTER && xac_is_xac_dev(dev))
 		xac_cache_forget(netdev_priv(dev));
 
 	return NOTIFY_DONE;

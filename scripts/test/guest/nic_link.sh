@@ -179,7 +179,7 @@ many_sas()
 
 flood()
 {
-	in_ns "$A" ping -q -f -s 1000 10.7.0.2 >/dev/null 2>&1 &
+	ip netns exec "$A" ping -q -f -s 1000 10.7.0.2 >/dev/null 2>&1 &
 	at_exit kill $!
 	FLOOD=$!
 }
@@ -193,7 +193,7 @@ goes_with_everything()
 	ok_if "down: the kernel deletes the SAs" wait_for 20 no_offload
 	same "and the device has none" "$(nic "$A" show nic0 sa_count)" 0
 	kill $FLOOD
-	must ip -n "$A" link set nic0 up
+	takes_addresses A nic0
 
 	many_sas 500
 	nic_sas A

@@ -22,13 +22,21 @@ NAMES = {"sa_max": (1, "=I"), "sa_count": (2, "=I"), "peer": (3, "=I"), "refuse"
          "corrupt": (5, "=I"), "reorder": (6, "=I"), "stall": (7, "=B"), "lose": (8, ">I")}
 
 
+def index(dev):
+    """Of a device, or one that no device has"""
+    try:
+        return socket.if_nametoindex(dev)
+    except OSError:
+        return 0x7fffffff
+
+
 def data(words):
     """IFLA_INFO_DATA of the words"""
     found = b""
     for word in words:
         name, value = word.split("=")
         kind, form = NAMES[name]
-        number = socket.if_nametoindex(value) if name == "peer" else int(value, 0)
+        number = index(value) if name == "peer" else int(value, 0)
         found += nl.attr(kind, struct.pack(form, number))
     return found
 
@@ -50,10 +58,10 @@ def main():
     if verb == "show":
         show(rtnl, name, words[0] if words else None)
         return 0
-    lower = [word[5:] for word in words if word.startswith("link=")]
+    lower = [index(word[5:]) for word in words if word.startswith("link=")]
     body = data(word for word in words if not word.startswith("link="))
     if verb == "add":
-        extra = b"".join(nl.attr(nl.IFLA_LINK, nl.u32(socket.if_nametoindex(dev))) for dev in lower)
+        extra = b"".join(nl.attr(nl.IFLA_LINK, nl.u32(number)) for number in lower)
         answer = rtnl.add(name, body, extra, KIND)
     else:
         answer = rtnl.change(name, body, KIND)

@@ -31,8 +31,8 @@ takes_addresses()
 	local ns=${!1} out4=OUT4_$1 out6=OUT6_$1
 	must ip -n "$ns" -batch - <<-END
 		addr flush dev wire0
-		addr add ${!out4}/24 dev $2
-		addr add ${!out6}/64 dev $2 nodad
+		addr replace ${!out4}/24 dev $2
+		addr replace ${!out6}/64 dev $2 nodad
 		link set $2 up
 	END
 }
