@@ -26,7 +26,7 @@ build_args = $(foreach v,ARCH CROSS_COMPILE CC LLVM,$(if $($(v)),\
 
 .PHONY: all module sources clean help
 
-all: module
+all: module plugin
 	@cp $(BUILD)/xfrm_accel.ko xfrm_accel.ko
 
 module: sources $(PROBES)

@@ -40,7 +40,7 @@ verdict() {
 log=$(mktemp)
 trap 'rm -f "$log" "$log.one"' EXIT
 
-mapfile -t code < <(find kernel uapi kunit -name '*.[ch]' | sort)
+mapfile -t code < <(find kernel uapi kunit scripts/iproute2 -name '*.[ch]' | sort)
 mapfile -t shell < <(grep -rlE '^#!/bin/(ba)?sh|^# shellcheck shell=' scripts .ci | sort)
 
 # builds WHAT LAB DIR [VAR=VALUE...]

@@ -27,6 +27,8 @@ export LC_ALL=C
 : "${IMPL:=xfrm_accel}" "${MODULE:=}" "${TESTDIR:?}" "${HELPERS:=}" "${LAB:=}"
 TMP=$(mktemp -d "${TMPDIR:-/run}/xa-test.XXXXXX")
 : "${OUT:=$TMP}"
+# Where ip looks for plugins: the one of espnic.
+[ -z "$HELPERS" ] || export IP_LIB_DIR=$HELPERS/iproute2
 
 # --- KTAP -------------------------------------------------------------------
 
