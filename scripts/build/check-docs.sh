@@ -33,6 +33,9 @@ sed -nE 's/^\| `(drop_[a-z0-9_]+)` \|.*/\1/p' $guide >"$dir/guide"
 agree "$uapi: enum (<) and names (>) differ" "$dir/enum" "$dir/names"
 agree "$uapi (<) and the counters of $guide (>) differ" "$dir/names" "$dir/guide"
 
+# The netlink specification and the headers.
+scripts/build/check-spec.py Documentation/netlink/*.yaml || bad=1
+
 # Attributes: those that the module takes are explained.
 grep -rhoE '\b(IFLA|LWT)_XFRM_[A-Z_]+' kernel | sort -u | grep -vE '_(UNSPEC|MAX)$' >"$dir/taken"
 grep -ohE '\b(IFLA|LWT)_XFRM_[A-Z_]+' $guide | sort -u >"$dir/told"
