@@ -9,6 +9,7 @@ cd "$(dirname "$0")/../.."
 
 uapi=uapi/linux/xfrm_accel.h
 guide=Documentation/user-guide.md
+manual=Documentation/espnic.8
 documents=(README.md CHANGELOG.md Documentation/*.md)
 bad=0
 
@@ -32,6 +33,27 @@ sed -nE 's/^\| `(drop_[a-z0-9_]+)` \|.*/\1/p' $guide >"$dir/guide"
 [ -s "$dir/enum" ] || complain "$uapi: no drop reasons found"
 agree "$uapi: enum (<) and names (>) differ" "$dir/enum" "$dir/names"
 agree "$uapi (<) and the counters of $guide (>) differ" "$dir/names" "$dir/guide"
+
+# Counters of an espnic: the code, the user guide and the manual page, likewise.
+sed -nE 's/^\t\[XAC_NIC_[A-Z_]+\].*= "(.*)",$/\1/p' kernel/nic/ethtool.c >"$dir/names"
+sed -nE 's/^\| `(ipsec_[a-z_]+)` \|.*/\1/p' $guide >"$dir/guide"
+sed -n '/^\.SH COUNTERS/,$p' $manual | grep -o 'ipsec_[a-z_]*' >"$dir/manual"
+[ -s "$dir/names" ] || complain "kernel/nic/ethtool.c: no counters found"
+agree "the counters of kernel/nic/ethtool.c (<) and of $guide (>) differ" "$dir/names" "$dir/guide"
+agree "the counters of kernel/nic/ethtool.c (<) and of $manual (>) differ" "$dir/names" "$dir/manual"
+
+# Its options: the plugin of ip, the user guide and the manual page, likewise.
+plugin=scripts/iproute2/link_espnic.c
+sed -nE 's/^\t\{ "([a-z-]+)", IFLA_ESPNIC_.*/\1/p' $plugin >"$dir/names"
+sed -nE 's/^\| `([a-z-]+)[^`]*` \| `IFLA_ESPNIC_.*/\1/p' $guide >"$dir/guide"
+sed -n '/^\.SH OPTIONS/,/^\.SH COUNTERS/{ /^\.TP/{ n; s/^\.B[IR] \([a-z\-]*\) .*/\1/; s/\\//; p } }' \
+	$manual >"$dir/manual"
+[ -s "$dir/names" ] || complain "$plugin: no options found"
+agree "the options of $plugin (<) and of $guide (>) differ" "$dir/names" "$dir/guide"
+agree "the options of $plugin (<) and of $manual (>) differ" "$dir/names" "$dir/manual"
+
+groff -man -Tutf8 -ww -z $manual >"$dir/said" 2>&1 || :
+[ ! -s "$dir/said" ] || complain "$manual:"$'\n'"$(cat "$dir/said")"
 
 # The netlink specification and the headers.
 scripts/build/check-spec.py Documentation/netlink/*.yaml || bad=1

@@ -18,7 +18,7 @@ cd "$XA_TOP"
 # What a make that called this script has to say about jobs is nothing of the code's.
 unset MAKEFLAGS MFLAGS MAKELEVEL
 
-need_pkgs perl shellcheck python3 python3-yaml gcc libc6-dev
+need_pkgs perl shellcheck python3 python3-yaml groff-base gcc libc6-dev
 uml=$(scripts/lab/uml.sh build plain)
 tools=$uml/src/scripts
 mkdir -p "$XA_CACHE/lint"
