@@ -3,7 +3,7 @@
 #
 # What `make install` does, for one kernel:
 #
-#   install.sh MODULE RELEASE [ROOT]	the module to updates/, modprobe's settings, depmod
+#   install.sh MODULE RELEASE [ROOT]	the module to updates/, what beside.sh installs, depmod
 #   install.sh -r RELEASE [ROOT]	takes all that away again
 #
 # ROOT (INSTALL_MOD_PATH) is put before every path. Nothing is loaded or unloaded.
@@ -22,14 +22,13 @@ shift
 release=${1:?usage: see the top of this script} root=${2:-}
 root=${root%/}
 modules=$root/lib/modules/$release
-settings=$root/etc/modprobe.d/xfrm_accel.conf
 
 if [ -n "$remove" ]; then
 	rm -f "$modules/updates/xfrm_accel.ko"
-	# Another kernel's module may need the settings still.
+	# Another kernel's module may need the rest still.
 	if ! compgen -G "$root/lib/modules/*/updates/xfrm_accel.ko" >/dev/null &&
 		! compgen -G "$root/lib/modules/*/updates/dkms/xfrm_accel.ko*" >/dev/null; then
-		rm -f "$settings"
+		"$here/beside.sh" remove "$root"
 	fi
 else
 	install -D -m 644 "$module" "$modules/updates/xfrm_accel.ko"
@@ -37,7 +36,7 @@ else
 	if command -v strip >/dev/null; then
 		strip --strip-debug "$modules/updates/xfrm_accel.ko"
 	fi
-	install -D -m 644 "$here/modprobe.conf" "$settings"
+	"$here/beside.sh" install "$root"
 fi
 depmod ${root:+-b "$root"} "$release"
 [ -n "$remove" ] || echo "installed for Linux $release; modprobe xfrm_accel loads it"

@@ -31,14 +31,26 @@ files_in() { (cd "$1" && find . -type f -o -type l) | sort; }
 
 is_for() { [ "$(modinfo -F vermagic "$1" | cut -d' ' -f1)" = "$2" ]; }
 
-empty() { [ -z "$(files_in "$1" | grep -E 'xfrm_accel')" ]; }
+empty() { [ -z "$(files_in "$1" | grep -E 'xfrm_accel|espnic')" ]; }
 
-need_pkgs dkms kmod make gcc
+# knows_espnic ROOT: this machine's ip takes the plugin in it, and all that it needs is there
+knows_espnic() {
+	local dir
+	dir=$(dirname "$(find "$1" -name link_espnic.so)")
+	[ "${dir#"$1"}" = "$plugins" ] && IP_LIB_DIR=$dir LD_BIND_NOW=1 ip link help espnic | grep sa-max
+}
+
+has_manual() { [ -s "$1/usr/local/share/man/man8/espnic.8" ]; }
+
+need_pkgs dkms kmod make gcc libc6-dev iproute2
+# Where Debian's ip looks.
+plugins=/usr/lib/$(gcc -print-multiarch)/ip
 K=$(scripts/lab/kernel.sh 6.1)
 release=$(cat "$K/release")
 root=$stage/root
 # BUILD: not where someone may be building right now.
-make=("$K/build-in" "$XA_TOP" make -s BUILD=build/install-test)
+make=("$K/build-in" "$XA_TOP" make -s BUILD=build/install-test
+	PLUGIN=build/install-test/link_espnic.so)
 ko=$root/lib/modules/$release/updates/xfrm_accel.ko
 
 try "make install INSTALL_MOD_PATH=" "${make[@]}" install "INSTALL_MOD_PATH=$root"
@@ -46,6 +58,8 @@ try "the module is in updates/" test -s "$ko"
 try "it is for that kernel" is_for "$ko" "$release"
 try "depmod knows it" grep -q '^updates/xfrm_accel.ko:' "$root/lib/modules/$release/modules.dep"
 try "modprobe has its settings" grep -q '^install rtnl-link-xfrm' "$root/etc/modprobe.d/xfrm_accel.conf"
+try "ip takes the plugin" knows_espnic "$root"
+try "the manual page is there" has_manual "$root"
 try "make install once more" "${make[@]}" install "INSTALL_MOD_PATH=$root"
 try "make uninstall" "${make[@]}" uninstall "INSTALL_MOD_PATH=$root"
 try "nothing is left" empty "$root"
@@ -63,6 +77,8 @@ ko=$(find "$root/modules" -name 'xfrm_accel.ko*')
 try "the module is installed" test -s "$ko"
 try "it is for that kernel" is_for "$ko" "$release"
 try "modprobe has its settings" grep -q '^install rtnl-link-xfrm' "$root/etc/modprobe.d/xfrm_accel.conf"
+try "ip takes the plugin" knows_espnic "$root"
+try "the manual page is there" has_manual "$root"
 try "make dkms once more" "${make[@]}" dkms
 try "make dkms-remove" "${make[@]}" dkms-remove
 try "nothing is left" empty "$root"

@@ -13,7 +13,7 @@ DKMS_TREE := $(DESTDIR)/usr/src/xfrm_accel-$(VERSION)
 DKMS ?= dkms
 DKMS_KERNEL ?=
 
-install: module
+install: module plugin
 	@scripts/packaging/install.sh $(BUILD)/xfrm_accel.ko $(KREL) $(INSTALL_MOD_PATH)
 
 uninstall:
@@ -27,17 +27,18 @@ dkms-source:
 	@cp scripts/build/probe.sh $(DKMS_TREE)/scripts/build/
 	@touch $(DKMS_TREE)/scripts/targets.mk
 	@sed 's/@VERSION@/$(VERSION)/' scripts/packaging/dkms.conf > $(DKMS_TREE)/dkms.conf
-	@install -D -m 644 scripts/packaging/modprobe.conf $(DESTDIR)/etc/modprobe.d/xfrm_accel.conf
 
 # dkms asks make for the kernel's compiler, and would take what a make inside a make says for
 # the answer.
-dkms: dkms-source
+dkms: dkms-source plugin
 	@! $(DKMS) status xfrm_accel/$(VERSION) | grep -q . || $(DKMS) remove xfrm_accel/$(VERSION) --all
 	@env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL $(DKMS) install xfrm_accel/$(VERSION) $(DKMS_KERNEL)
+	@scripts/packaging/beside.sh install $(DESTDIR)
 
 dkms-remove:
 	@! $(DKMS) status xfrm_accel/$(VERSION) | grep -q . || $(DKMS) remove xfrm_accel/$(VERSION) --all
-	@rm -rf $(DKMS_TREE) $(DESTDIR)/etc/modprobe.d/xfrm_accel.conf
+	@rm -rf $(DKMS_TREE)
+	@scripts/packaging/beside.sh remove $(DESTDIR)
 
 install-test:
 	@scripts/packaging/selftest.sh

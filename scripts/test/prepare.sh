@@ -36,4 +36,4 @@ env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -s -C "$top" plugin \
 
 # What a user gets: the commands of the README, and what make install runs.
 sed -n '/^<!-- first tunnel/,/^```$/{ /^<!--/d; /^```/d; p }' "$top/README.md" >"$dir/first_tunnel.sh"
-cp -r "$top/scripts/packaging" "$dir/"
+cp -r "$top/scripts/packaging" "$top/Documentation/espnic.8" "$dir/"
