@@ -184,8 +184,15 @@ flood()
 	FLOOD=$!
 }
 
+users() { [ "$(cat /sys/module/xfrm_accel/refcnt)" = "$1" ]; }
+
 goes_with_everything()
 {
+	must ip -n "$A" link set nic0 down
+	ok_if "down and idle: only the SAs of the other host are left" wait_for 10 users 2
+	takes_addresses A nic0
+	nic_sas A
+	wire_works "up again"
 	many_sas 2000
 	same "SAs by the thousand" "$(nic "$A" show nic0 sa_count)" 2002
 	flood
