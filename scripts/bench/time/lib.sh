@@ -38,10 +38,11 @@ clock() {
 	fi
 }
 
-# per_second COUNT NANOSECONDS: in REPLY
+# per_second COUNT NANOSECONDS: in REPLY. By microseconds: 10 Gbit times a billion is more
+# than a number of the shell holds.
 per_second() {
-	[ "$2" -gt 0 ] || die "no time has passed"
-	REPLY=$(($1 * 1000000000 / $2))
+	[ "$2" -ge 1000 ] || die "no time has passed"
+	REPLY=$(($1 * 1000000 / ($2 / 1000)))
 }
 
 # --- agents -----------------------------------------------------------------
