@@ -69,6 +69,7 @@ must load_impl
 nic_on A
 # GRO of the wire sees ESP first, and leaves it to the device.
 esp_gro "$A" on
+esp_gro "$B" off
 ok_if "A: every SA is taken" eval 'offload nic0 <"$TMP/sas" >"$TMP/sas-A" && ip -n "$A" -batch "$TMP/sas-A"'
 same "A: the kernel says that it is" "$(ip -n "$A" xfrm state | grep -c 'offload parameters: dev nic0')" \
 	$((2 * ${#cases[@]}))
