@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * <linux/netdevice.h>: the lockless-transmit flag moved out of the feature
- * bits, and the core learned to allocate and free per-CPU statistics.
+ * bits, the core learned to allocate and free per-CPU statistics, and what
+ * lockdep is told moved to <net/netdev_lock.h>.
  */
 #ifndef _XAC_COMPAT_NETDEVICE_H
 #define _XAC_COMPAT_NETDEVICE_H
@@ -9,6 +10,10 @@
 #include <linux/netdevice.h>
 
 #include "xfrm_accel_probes.h"
+
+#ifdef XAC_HAVE_NETDEV_LOCK_H
+#include <net/netdev_lock.h>
+#endif
 
 /**
  * xac_dev_set_lockless_tx - transmit on @dev takes no queue lock

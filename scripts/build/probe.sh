@@ -173,6 +173,12 @@ int xac_probe_add(struct net_device *dev, struct xfrm_state *x,
 const struct xfrmdev_ops xac_probe = { .xdo_dev_state_add = xac_probe_add };
 C
 
+probe NETDEV_LOCK_H <<'C'
+#include <net/netdev_lock.h>
+int xac_probe(void);
+int xac_probe(void) { return 0; }
+C
+
 printf 'obj-m += %s.o\n' "${names[@]}" > "$dir/Kbuild"
 
 # Compile all of them, whichever fail.
