@@ -255,7 +255,7 @@ void xac_nic_transmit_stop(struct xac_nic *nic)
 {
 	struct sk_buff *held;
 
-	del_timer_sync(&nic->faults.release);
+	timer_delete_sync(&nic->faults.release);
 	held = xchg(&nic->faults.held, NULL);
 	kfree_skb(held);
 }
