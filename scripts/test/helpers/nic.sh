@@ -51,3 +51,18 @@ nic_on()
 	takes_addresses "$1" nic0
 	wire_works "$1: an espnic on a wire"
 }
+
+# takes_inbound: does this kernel give a device, A's nic0, an inbound SA with an if_id?
+# Newer ones refuse.
+takes_inbound()
+{
+	local sa="src 192.0.2.9 dst 192.0.2.8 proto esp spi 9"
+	# shellcheck disable=SC2086
+	if ip -n "$A" xfrm state add $sa mode tunnel if_id 7 aead "rfc4106(gcm(aes))" \
+		0x00112233445566778899aabbccddeeff01020304 128 offload dev nic0 dir in 2>"$TMP/said"; then
+		must ip -n "$A" xfrm state delete $sa
+		return 0
+	fi
+	grep -q "if_id is not supported" "$TMP/said" || die "$(cat "$TMP/said")"
+	return 1
+}
