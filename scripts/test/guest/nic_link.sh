@@ -282,16 +282,19 @@ pair()
 	flush_xfrm
 }
 
-# Newer kernels put packets that TCP has read on a list of the CPU that made them, to be
-# freed when that one receives something; until then they hold their SA.
+# Packets that TCP has read wait on a list of the CPU that made them, to be freed when that
+# one receives something. Until then they hold their SA, and on 6.1 that its device.
 every_cpu_receives()
 {
-	local cpu
+	local cpu H
+	new_ns H
 	for cpu in 0 1; do
-		must taskset -c $cpu ip netns exec "$A" ping -q -c 2 -i 0.1 127.0.0.1
+		ip netns exec "$H" taskset -c $cpu ping -q -i 0.2 127.0.0.1 >/dev/null 2>&1 &
+		at_exit kill $!
 	done
 }
 
+every_cpu_receives
 two_hosts
 must ip -n "$A" link add ipsec0 type xfrm dev wire0 if_id 7
 refusals
@@ -310,5 +313,4 @@ else
 fi
 moves
 pair
-every_cpu_receives
 plan_done
