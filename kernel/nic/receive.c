@@ -206,10 +206,9 @@ rx_handler_result_t xac_nic_handle_frame(struct sk_buff **pskb)
  */
 void xac_nic_receive_from_peer(struct xac_nic *nic, struct sk_buff *skb)
 {
-	if (__dev_forward_skb(nic->dev, skb)) {
-		DEV_STATS_INC(nic->dev, rx_dropped);
+	/* What it refuses it frees, and counts as dropped. */
+	if (__dev_forward_skb(nic->dev, skb))
 		return;
-	}
 
 	xac_nic_count_received(nic->dev, skb);
 	if (skb->pkt_type == PACKET_HOST && xac_nic_decrypts(nic, skb))
