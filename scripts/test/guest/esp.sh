@@ -58,17 +58,6 @@ some_cases()
 	cases+=("tunnel 6 6 gcm128 1" "transport 4 4 gcm128 1")
 }
 
-# lines CMD...: CMD for each case, its words after the number
-lines()
-{
-	local n=0 c
-	for c in "${cases[@]}"; do
-		n=$((n + 1))
-		# shellcheck disable=SC2086
-		"$1" $n $c
-	done
-}
-
 # SAs that this kernel does not make are left out of the cases, and said to be.
 supported()
 {

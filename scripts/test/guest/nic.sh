@@ -32,17 +32,6 @@ for alg in gcm128 chacha sha256 null ccm; do
 done
 cases+=("tunnel 4 4 gcm128 1" "transport 6 6 gcm128 1" "tunnel 6 4 sha256 1")
 
-# lines CMD...: CMD for each case, its words after the number
-lines()
-{
-	local n=0 c
-	for c in "${cases[@]}"; do
-		n=$((n + 1))
-		# shellcheck disable=SC2086
-		"$1" $n $c
-	done
-}
-
 # try N MODE OUTER INNER ALG ESN: every packet of A is encrypted and decrypted by nic0
 try()
 {

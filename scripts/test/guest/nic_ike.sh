@@ -43,11 +43,7 @@ xfrm_link A link=nic0
 xfrm_link B
 serve "$B"
 open_client "$A"
-daemon A
-daemon B
-for host in A B; do
-	wait_for 60 swan $host --stats || die "charon on $host: $(tail -n 5 "$TMP/$host.out" "$TMP/$host.charon")"
-done
+daemons
 
 offloads yes
 if ! swan A --initiate --child net >"$TMP/initiate" 2>&1 &&

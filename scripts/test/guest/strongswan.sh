@@ -176,11 +176,7 @@ xfrm_link B
 serve "$B"
 open_client "$A"
 watch_wire "$B" wire0
-daemon A
-daemon B
-for host in A B; do
-	wait_for 60 swan $host --stats || die "charon on $host: $(tail -n 5 "$TMP/$host.out" "$TMP/$host.charon")"
-done
+daemons
 
 connections no
 wire >/dev/null

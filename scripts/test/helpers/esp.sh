@@ -103,6 +103,17 @@ case_paths()
 	echo "xfrm policy add src $far dst $near dir in tmpl $back proto esp reqid $n mode $mode"
 }
 
+# lines CMD...: CMD for each of the cases, a list of words; they come after its number
+lines()
+{
+	local n=0 c
+	for c in "${cases[@]}"; do
+		n=$((n + 1))
+		# shellcheck disable=SC2086
+		"$1" $n $c
+	done
+}
+
 # ESP GRO runs on a veth that is asked to when its peer sends no ready-made trains.
 esp_gro() { must in_ns "$1" ethtool -K "${3:-wire0}" gro "$2" tso off; }
 

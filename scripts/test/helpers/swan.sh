@@ -37,6 +37,17 @@ daemon()
 	at_exit kill -9 $!
 }
 
+# daemons: on both hosts, until they answer
+daemons()
+{
+	local host
+	daemon A
+	daemon B
+	for host in A B; do
+		wait_for 60 swan $host --stats || die "charon on $host: $(tail -n 5 "$TMP/$host.out" "$TMP/$host.charon")"
+	done
+}
+
 # connection HOST NEAR FAR OTHER ENCAP [OFFLOAD]: OFFLOAD is what hw_offload is to be (no)
 connection()
 {
