@@ -177,14 +177,12 @@ static void xac_policy_used(struct xfrm_policy *policy)
  * present one. Should the answer change now, all routes of this age expire.
  */
 static void xac_exempt_route(const struct xac_dev *xd,
-			     const struct xac_bundle *b)
+			     struct dst_entry *route)
 {
-	if (!b->exempt || b->route->flags & DST_NOXFRM)
-		return;
-
-	if (xd->net->xfrm.policy_default[XFRM_POLICY_OUT] ==
+	if (!(route->flags & DST_NOXFRM) &&
+	    xd->net->xfrm.policy_default[XFRM_POLICY_OUT] ==
 	    XFRM_USERPOLICY_ACCEPT)
-		b->route->flags |= DST_NOXFRM;
+		route->flags |= DST_NOXFRM;
 }
 
 /*
@@ -204,7 +202,8 @@ static bool xac_bundle_use(const struct xac_dev *xd, const struct xac_bundle *b)
 	}
 
 	xac_policy_used(b->policy);
-	xac_exempt_route(xd, b);
+	if (b->exempt)
+		xac_exempt_route(xd, b->route);
 
 	return true;
 }
@@ -505,6 +504,26 @@ static bool xac_may_exempt(const struct xac_dev *xd,
 	return READ_ONCE(xd->cache.exempt) == generation &&
 	       route->ops->family == AF_INET &&
 	       net_eq(dev_net(xac_dst_dev(route)), xd->net);
+}
+
+/**
+ * xac_cache_exempt - spare a route that packets are forwarded by the lookup of
+ * policies without if_id, where there are none
+ * @xd: the interface they came in by, not an external one
+ * @route: of IPv4; looked up before the call
+ *
+ * Where that is not known it is found out, for later packets.
+ *
+ * Context: bottom halves off.
+ */
+void xac_cache_exempt(struct xac_dev *xd, struct dst_entry *route)
+{
+	u32 generation = xac_cache_generation(xd);
+
+	if (READ_ONCE(xd->cache.judged) != generation)
+		xac_judge_ask(xd, generation);
+	else if (xac_may_exempt(xd, route, generation))
+		xac_exempt_route(xd, route);
 }
 
 static struct xac_bundle *xac_bundle_make(const struct xac_dev *xd,

@@ -137,6 +137,7 @@ void xac_cache_add(struct xac_dev *xd, u32 generation, struct dst_entry *bundle,
 void xac_cache_empty(struct xac_dev *xd);
 void xac_cache_forget(struct xac_dev *xd);
 void xac_cache_forget_all(struct xac_table *table);
+void xac_cache_exempt(struct xac_dev *xd, struct dst_entry *route);
 void xac_cache_unexempt(struct xac_table *table, struct net *net);
 
 /* bundle_sharing.c */

@@ -31,7 +31,10 @@ static void xac_if_id_changed(struct net *net, u32 if_id)
 
 static void xac_net_changed(struct net *net)
 {
-	xac_cache_forget_all(xac_net_table(net));
+	struct xac_table *table = xac_net_table(net);
+
+	xac_cache_forget_all(table);
+	xac_forward_forget(table);
 }
 
 static int xac_km_notify(struct xfrm_state *x, const struct km_event *c)
@@ -41,10 +44,13 @@ static int xac_km_notify(struct xfrm_state *x, const struct km_event *c)
 		return 0;
 	}
 
+	/* Replay state and lifetime so far: no other SA is chosen. */
+	if (c->event == XFRM_MSG_NEWAE)
+		return 0;
+
+	xac_forward_forget(xac_net_table(xs_net(x)));
+
 	switch (c->event) {
-	case XFRM_MSG_NEWAE:
-		/* Replay state and lifetime so far: no other SA is chosen. */
-		break;
 	case XFRM_MSG_UPDSA:
 		/*
 		 * An SA that was changed in place, which may have given it
@@ -72,11 +78,17 @@ static int xac_km_notify(struct xfrm_state *x, const struct km_event *c)
 static int xac_km_notify_policy(struct xfrm_policy *policy, int dir,
 				const struct km_event *c)
 {
+	struct net *net;
+
 	if (!policy) {
 		xac_net_changed(c->net);
-	} else if (dir == XFRM_POLICY_OUT) {
-		struct net *net = xp_net(policy);
+		return 0;
+	}
 
+	net = xp_net(policy);
+	xac_forward_forget(xac_net_table(net));
+
+	if (dir == XFRM_POLICY_OUT) {
 		xac_if_id_changed(net, policy->if_id);
 		if (!policy->if_id && policy->family == AF_INET)
 			xac_cache_unexempt(xac_net_table(net), net);
@@ -130,22 +142,31 @@ static bool xac_dev_takes_sas(const struct net_device *dev)
 
 /*
  * A bundle holds the device that its packets leave through, and the routes
- * from the interface's own namespace. The core repeats the event as long as
- * somebody holds the device. SAs that a device encrypts for it deletes when that
- * goes down, without a word to key managers.
+ * from the interface's own namespace; so does a route of the forward cache. The
+ * core repeats the event as long as somebody holds the device. SAs that a device
+ * encrypts for it deletes when that goes down, without a word to key managers.
  */
 static int xac_netdev_event(struct notifier_block *nb, unsigned long event,
 			    void *info)
 {
 	struct net_device *dev = netdev_notifier_info_to_dev(info);
 
+	if (event == NETDEV_REGISTER && xac_is_xac_dev(dev))
+		xac_forward_dev_added(dev);
+
 	if (event != NETDEV_UNREGISTER &&
 	    !(event == NETDEV_DOWN && xac_dev_takes_sas(dev)))
 		return NOTIFY_DONE;
 
 	xac_net_changed(dev_net(dev));
-	if (event == NETDEV_UNREGISTER && xac_is_xac_dev(dev))
+	if (event != NETDEV_UNREGISTER)
+		return NOTIFY_DONE;
+
+	xac_forward_empty(xac_net_table(dev_net(dev)));
+	if (xac_is_xac_dev(dev)) {
 		xac_cache_forget(netdev_priv(dev));
+		xac_forward_dev_gone(dev);
+	}
 
 	return NOTIFY_DONE;
 }

@@ -31,6 +31,7 @@ static void xac_get_strings(struct net_device *dev, u32 sset, u8 *data)
 		ethtool_sprintf(&data, XFRM_ACCEL_DROP_PREFIX "%s",
 				xac_drop_name(i));
 	ethtool_sprintf(&data, XFRM_ACCEL_LOOKUPS);
+	ethtool_sprintf(&data, XFRM_ACCEL_FORWARD_LOOKUPS);
 }
 
 static void xac_get_ethtool_stats(struct net_device *dev,

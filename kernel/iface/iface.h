@@ -7,6 +7,7 @@
 #include <net/net_namespace.h>
 
 #include "iface/bundle_cache.h"
+#include "iface/forward_cache.h"
 #include "observe/counters.h"
 #include "xfrm_accel_probes.h"
 
@@ -45,6 +46,7 @@ struct metadata_dst;
  *	      RCU
  * @table: the table of @net
  * @cache: bundles of packets it has sent
+ * @forward_user: counted in xac_forward_net.users of the namespace the device is in
  */
 struct xac_dev {
 	struct net *net;
@@ -56,6 +58,7 @@ struct xac_dev {
 
 	struct xac_table *table;
 	struct xac_cache cache;
+	bool forward_user;
 
 	struct xac_table_entry *entry;
 	struct list_head siblings;
@@ -68,6 +71,7 @@ struct xac_dev {
  * @external: the one interface that takes what has no interface of its own
  * @all: every interface, linked by xac_dev.siblings
  * @cache: what the interfaces' bundle caches share
+ * @forward: what is known of packets that were received here and forwarded
  */
 struct xac_table {
 	struct rhashtable by_if_id;
@@ -75,6 +79,7 @@ struct xac_table {
 	struct xac_dev __rcu *external;
 	struct list_head all;
 	struct xac_cache_net cache;
+	struct xac_forward_net forward;
 };
 
 /* table.c */

@@ -341,6 +341,7 @@ static int xac_changelink(struct net_device *dev, struct nlattr *tb[],
 		if (err)
 			return err;
 		xac_cache_forget(xd);
+		xac_forward_forget(xd->table);
 	}
 
 	/* Also where nothing changed: who asks may wait for the answer here. */

@@ -59,6 +59,7 @@ int xac_table_init(struct xac_table *table)
 	atomic_set(&table->cache.used, 0);
 	atomic_set(&table->cache.generation, 0);
 	xac_judge_init(&table->cache.judge);
+	xac_forward_init(table);
 	table->closed = false;
 	RCU_INIT_POINTER(table->external, NULL);
 
@@ -87,6 +88,7 @@ void xac_table_destroy(struct xac_table *table)
 {
 	WARN_ON_ONCE(!list_empty(&table->all));
 	xac_judge_exit(&table->cache.judge);
+	xac_forward_exit(table);
 	rhashtable_destroy(&table->by_if_id);
 }
 

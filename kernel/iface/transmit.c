@@ -260,7 +260,7 @@ static int xac_find_bundle(struct sk_buff *skb, struct xac_dev *xd,
 	if (!dst_hold_safe(dst))
 		return XFRM_ACCEL_DROP_TX_NO_ROUTE;
 
-	xac_count_lookup(xd->counters);
+	xac_count_lookup(xd->counters, XAC_LOOKUP_OUT);
 	dst = xfrm_lookup_with_ifid(xd->net, dst, &query->fl, NULL, 0,
 				    query->if_id);
 	if (IS_ERR(dst))

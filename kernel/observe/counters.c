@@ -89,17 +89,19 @@ void xac_drop(struct sk_buff *skb, const struct net_device *dev,
 }
 
 /**
- * xac_count_lookup - count that policy and SA are looked up for a packet
+ * xac_count_lookup - count that policies are looked up for a packet
  * @counters: the interface's counters
+ * @what: for what
  *
  * Context: bottom halves off.
  */
-void xac_count_lookup(struct xac_counters __percpu *counters)
+void xac_count_lookup(struct xac_counters __percpu *counters,
+		      enum xac_lookup what)
 {
 	struct xac_counters *cpu = this_cpu_ptr(counters);
 
 	u64_stats_update_begin(&cpu->syncp);
-	u64_stats_inc(&cpu->lookups);
+	u64_stats_inc(&cpu->lookups[what]);
 	u64_stats_update_end(&cpu->syncp);
 }
 
@@ -125,7 +127,9 @@ void xac_counters_read(struct xac_counters __percpu *counters, u64 *sum)
 			start = u64_stats_fetch_begin(&c->syncp);
 			for (i = 0; i < __XFRM_ACCEL_DROP_MAX; i++)
 				share[i] = u64_stats_read(&c->drop[i]);
-			share[XAC_LOOKUPS] = u64_stats_read(&c->lookups);
+			for (i = 0; i < XAC_LOOKUP_MAX; i++)
+				share[XAC_LOOKUPS + i] =
+					u64_stats_read(&c->lookups[i]);
 		} while (u64_stats_fetch_retry(&c->syncp, start));
 
 		for (i = 0; i < XAC_COUNTERS; i++)

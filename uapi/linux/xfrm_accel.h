@@ -22,6 +22,12 @@
  */
 #define XFRM_ACCEL_LOOKUPS	"tx_bundle_lookups"
 
+/*
+ * How often route and policies were looked up for a packet that was decrypted
+ * and forwarded; beside that, what is remembered of its flow was enough.
+ */
+#define XFRM_ACCEL_FORWARD_LOOKUPS	"rx_forward_lookups"
+
 /**
  * enum xfrm_accel_drop_reason - why an xfrm interface discarded a packet
  * @XFRM_ACCEL_DROP_TX_NOT_IP: the packet given to the interface is neither

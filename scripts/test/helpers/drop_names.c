@@ -24,6 +24,7 @@ int main(void)
 	for (i = 0; i < count; i++)
 		printf(XFRM_ACCEL_DROP_PREFIX "%s\n", names[i]);
 	puts(XFRM_ACCEL_LOOKUPS);
+	puts(XFRM_ACCEL_FORWARD_LOOKUPS);
 
 	return 0;
 }

@@ -16,6 +16,7 @@ input with one line:
         type    code    of ICMP            key     of GRE
         gso     segment size (UDP)         label   of IPv6
         dev     SO_BINDTODEVICE            parts   packets that come of one (1)
+        count   counters of NETNS that count: Out, In or any (Out)
     warm NAME [COUNT]   COUNT packets (20) on each CPU, one after the other, behind
                         some of a sibling from another port: a cache may find out
                         what flows have in common before it remembers this one.
@@ -35,12 +36,12 @@ A fate is a list of words in this order:
     error           tx_errors of an xfrm interface rose; with xfrm_accel,
                     error:REASON as in `ethtool -S`, without "drop_"
     loop            its collisions rose
-    OutPolBlock...  counters of /proc/net/xfrm_stat that rose, without "Xfrm"
+    OutPolBlock...  counters of /proc/net/xfrm_stat that rose, without "Xfrm"; see "count"
     mtu=N           the sender was told an MTU
     errno=NAME      the sender's system call failed
     nothing         none of that in five seconds (times SLOW)
-Only packets of more than 600 bytes count on the wire, and only counters of
-output: the chatter of IPv6 is smaller.
+Only packets of more than 600 bytes count on the wire: the chatter of IPv6 is
+smaller.
 """
 import array
 import collections
@@ -96,6 +97,7 @@ class Flow:
         self.gso, self.label = number('gso', '0'), number('label', '0')
         self.parts = number('parts', '1')
         self.df = 'df' in have
+        self.count = 'Xfrm' + have.get('count', 'Out').replace('any', '')
         data = bytes(number('size', '700'))
         proto = have.get('proto', 'udp')
         self.dport = number('dport', '9000') if proto == 'udp' else 0
@@ -265,7 +267,7 @@ def counters(flow):
     with open('/proc/self/net/xfrm_stat', encoding='ascii') as file:
         for line in file:
             name, value = line.split()
-            if name.startswith('XfrmOut'):
+            if name.startswith(flow.count):
                 have[name[4:]] = int(value)
     count_devices(have, HOME)
     if flow.ns != NETNS:
