@@ -44,7 +44,7 @@ fi
 
 [ "$(id -u)" = 0 ] || die "only root can load modules"
 # Nobody's tunnel is taken away, consent or not.
-for kind in xfrm wireguard; do
+for kind in xfrm espnic wireguard; do
 	[ -z "$(ip -o link show type $kind)" ] ||
 		die "there are $kind interfaces: $(ip -o link show type $kind | cut -d: -f2 | tr '\n' ' ')"
 done

@@ -28,7 +28,7 @@ set bmargin 4
 # can tell from the others.
 colour(s) = s eq 'plain' ? '#999999' : s eq 'in-tree' ? '#0072b2' : \
 	s eq 'in-tree-policy' ? '#56b4e9' : s eq 'pcrypt' ? '#cc79a7' : \
-	s eq 'xfrm_accel' ? '#d55e00' : '#009e73'
+	s eq 'xfrm_accel' ? '#d55e00' : s eq 'xfrm_accel+espnic' ? '#f0e442' : '#009e73'
 
 plot for [i = 1:words(systems)] data every ::1 using (column(3 * i - 1)):(column(3 * i)):(column(3 * i + 1)):xticlabels(1) \
 	title word(systems, i) noenhanced linecolor rgb colour(word(systems, i))

@@ -4,8 +4,8 @@ import json
 import random
 import statistics
 
-SYSTEMS = ['plain', 'in-tree', 'in-tree-policy', 'pcrypt', 'xfrm_accel', 'wireguard']
-OURS, RIVAL, LIMIT = 'xfrm_accel', 'in-tree', 'plain'
+SYSTEMS = ['plain', 'in-tree', 'in-tree-policy', 'pcrypt', 'xfrm_accel', 'xfrm_accel+espnic', 'wireguard']
+OURS, RIVAL, LIMIT, NIC = 'xfrm_accel', 'in-tree', 'plain', 'xfrm_accel+espnic'
 # What tells one result from another, beside the system and the metric.
 CASE = ('judge', 'case', 'family', 'cipher', 'bytes', 'flows', 'interfaces', 'streams', 'variant')
 MORE_IS_BETTER = {'pps', 'bps'}

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
 """table.py [--markdown] RESULTS.json - the results as tables: medians side by side,
-with the ratio of xfrm_accel to the in-tree interface and its 95 % interval. In plain
-text, a list of all figures follows. With --markdown, as Documentation/benchmarks.md
+with the ratio of xfrm_accel to the in-tree interface and its 95 % interval, and that of
+xfrm_accel with an espnic to xfrm_accel. In plain text, a list of all figures follows. With --markdown, as Documentation/benchmarks.md
 shows them."""
 import collections
 import sys
@@ -65,18 +65,25 @@ def where(point):
     return ', '.join(filter(None, words))
 
 
+def in_words(ratio=None, ci=()):
+    """Two cells, empty without a ratio"""
+    return [f'{ratio:.3f}', '{:.3f} to {:.3f}'.format(*ci)] if ratio else ['', '']
+
+
 def lines_of(points, metric, systems):
     """Header, then a line of cells for each point."""
     scale = UNITS[metric][0]
-    yield ['', *systems, 'ours / in-tree', '95 % interval']
+    with_nic = stats.NIC in systems
+    yield ['', *systems, 'ours / in-tree', '95 % interval',
+           *(['with espnic / ours', '95 % interval'] if with_nic else [])]
     for point, by_system in sorted(points.items(), key=lambda item: (
             item[0][0], item[0][6] not in ('', 'new-flows'), item[0][4], item[0][1] != 'null', item[0][1:])):
         ours = by_system.get(stats.OURS, {})
-        ratio, low_high = '', ''
-        if 'ratio' in ours:
-            ratio, low_high = f"{ours['ratio']:.3f}", '{:.3f} to {:.3f}'.format(*ours['ratio_ci'])
+        ratio = in_words(ours.get('ratio'), ours.get('ratio_ci'))
+        if with_nic:
+            ratio += in_words(*(stats.compare(by_system.get(stats.NIC), ours) or ()))
         yield [where(point), *(number(by_system[s]['median'], scale) if s in by_system else ''
-                               for s in systems), ratio, low_high]
+                               for s in systems), *ratio]
 
 
 def tables(results):

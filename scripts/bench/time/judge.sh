@@ -33,6 +33,7 @@ clean_up() {
 	set +e
 	stop_natt
 	[ ! -e $GRO_EVENT ] || echo 0 >$GRO_EVENT/enable
+	[ ! -e $XMIT_EVENT ] || echo 0 >$XMIT_EVENT/enable
 	stop_tcp
 	remove_networks
 	unload_system
@@ -42,6 +43,16 @@ clean_up() {
 trap clean_up EXIT
 trap 'exit 130' INT TERM HUP
 
+# without_offload: SAs that are like the others, but for the kernel to do the work
+without_offload() {
+	local ns=${ENC:-$DEC} side=dec
+	[ -z "$ENC" ] || side=enc
+	{
+		echo "xfrm state flush"
+		esp_side $side in-tree "$family" "$cipher" "$interfaces" | grep "^xfrm state"
+	} | ip_in "$ns"
+}
+
 # spoil: what a selftest plants
 spoil() {
 	case $SABOTAGE in
@@ -49,6 +60,10 @@ spoil() {
 	no-sa) ip -n "$DEC" xfrm state flush ;;
 	lossy) must tc -n "$WAN_L" qdisc add dev w0 root netem loss 2% ;;
 	no-tunnel) ip -n "$ENC" route replace 10.9.0.0/16 via 192.168.0.2 dev w0 ;;
+	no-offload) ! has_nic "$system" || without_offload ;;
+	esp-feature-off) ! has_nic "$system" || ip netns exec "${ENC:-$DEC}" ethtool -K nic0 esp-hw-offload off ;;
+	no-trains) ip netns exec "$ENC" ethtool -K nic0 tx-esp-segmentation off ;;
+	inner-gro-off) ip netns exec "$DEC" ethtool -K ipsec0 gro off ;;
 	'' | other-module | other-cipher) ;; # see set_up()
 	*) die "no such sabotage: $SABOTAGE" ;;
 	esac
@@ -158,6 +173,7 @@ set_up() {
 		prove_driver "$system" "${ENC:-$DEC}" "$REPLY"
 		proved[$role/$system]=1
 	fi
+	! has_nic "$system" || prove_offload
 	[ "$system" != wireguard ] || shake_hands
 	apply_variant
 	for ns in $ENC $DEC; do
@@ -175,6 +191,7 @@ tear_down() {
 	# The SAs hold the offload modules.
 	! is_esp "$system" || tunnel_down
 	unload_system
+	! has_nic "$system" || nics_gone
 	[ "$system" != wireguard ] || forget_handshake
 	pcrypt_off
 	commit_lines
@@ -312,7 +329,7 @@ remove_networks() {
 
 prepare() {
 	local system why module
-	for system in plain in-tree in-tree-policy pcrypt xfrm_accel wireguard; do
+	for system in plain in-tree in-tree-policy pcrypt xfrm_accel xfrm_accel+espnic wireguard; do
 		! why=$(possible $system) || continue
 		impossible[$system]=1
 		echo "not measured: $system: $why"

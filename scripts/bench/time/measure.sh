@@ -178,6 +178,7 @@ measure_tcp() {
 		# Its pid file comes before it listens.
 		wait_for 20 from_gen iperf3 -c "$to" -n 100K >/dev/null || die "no TCP through the tunnel"
 	fi
+	! has_nic "$system" || prove_trains
 	clock; begin=$REPLY
 	json=$(from_gen iperf3 -J -c "$to" -t "$TCP_SECONDS" -P "$streams") ||
 		die "iperf3: $(tail -n 5 <<<"$json")"
@@ -234,6 +235,67 @@ prove_gro() {
 	gro_proofs=$((gro_proofs + 1))
 }
 
+# nic_counts NS: packets that its espnic has encrypted and decrypted, and those it could not
+nic_counts() {
+	REPLY=$(ip netns exec "$1" ethtool -S nic0 | awk '
+		/_bytes:/ { next }
+		/tx_pkts:/ { tx = $2; next }
+		/rx_pkts:/ { rx = $2; next }
+		/ipsec_/ { bad += $2 }
+		END { print tx + 0, rx + 0, bad + 0 }')
+}
+
+# prove_offload: the SAs of each gateway are those of its espnic
+prove_offload() {
+	local ns
+	for ns in $ENC $DEC; do
+		prove_driver "$system" "$ns" nic0
+		[ "$(ip -n "$ns" xfrm state | grep -c 'crypto offload parameters: dev nic0')" = $((2 * interfaces)) ] ||
+			refuse "$system: the SAs of $ns are not all offloaded"
+	done
+}
+
+# prove_device: the espnics encrypted and decrypted whatever went through the interfaces
+prove_device() {
+	local ns rx tx sealed opened bad
+	for ns in $ENC $DEC; do
+		ask "$ns" tunnel_packets
+		read -r rx tx <<<"$REPLY"
+		nic_counts "$ns"
+		read -r sealed opened bad <<<"$REPLY"
+		{ [ "$sealed" -ge "$tx" ] && [ "$opened" -ge "$rx" ]; } ||
+			refuse "$system $role: of $tx and $rx packets the espnic took $sealed and $opened in $ns"
+		[ "$bad" = 0 ] || refuse "$system $role: there are $bad packets that the espnic could not take in $ns"
+	done
+}
+
+XMIT_EVENT=$TRACE/events/net/net_dev_start_xmit
+
+# prove_trains: the espnic gets trains of TCP, and cuts them; and of what the other one decrypts,
+# GRO makes trains
+prove_trains() {
+	local before sealed trains to
+	[ -d $XMIT_EVENT ] || refuse "no tracepoint tells whether GSO runs"
+	far_address; to=$REPLY
+	nic_counts "$ENC"
+	read -r before _ <<<"$REPLY"
+	caught
+	: >$TRACE/trace
+	echo 'name == "nic0" && gso_size > 0' >$XMIT_EVENT/filter
+	echo 1 >$XMIT_EVENT/enable
+	from_gen iperf3 -c "$to" -n 1M >/dev/null || die "no TCP through the tunnel"
+	echo 0 >$XMIT_EVENT/enable
+	trains=$(grep -c 'net_dev_start_xmit: dev=nic0' $TRACE/trace) || :
+	nic_counts "$ENC"
+	read -r sealed _ <<<"$REPLY"
+	sealed=$((sealed - before))
+	caught
+	{ [ "$trains" -gt 0 ] && [ "$sealed" -ge $((2 * trains)) ]; } ||
+		refuse "$system: $trains trains of TCP reach the espnic, which encrypts $sealed packets"
+	[ "$sealed" -ge $((2 * PACKETS)) ] ||
+		refuse "$system: GRO leaves $PACKETS packets of $sealed that the espnic has encrypted"
+}
+
 # prove_clean: no gateway has an XFRM error, and what was sent went through the interfaces
 prove_clean() {
 	local ns rx tx
@@ -250,4 +312,5 @@ prove_clean() {
 			refuse "$system $role: $tx of $sent_packets packets went through the interfaces"
 		[ "$tx" -gt 0 ] || refuse "$system $role: nothing went through the interface"
 	fi
+	! has_nic "$system" || prove_device
 }

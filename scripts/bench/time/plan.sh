@@ -17,6 +17,7 @@
 
 ESP=in-tree,in-tree-policy,xfrm_accel
 IFACE=in-tree,xfrm_accel
+NIC=xfrm_accel+espnic
 MORE=0 GOALS=''
 
 if [ "$PLAN" = quick ]; then
@@ -35,22 +36,22 @@ else
 	ROUNDS=${ROUNDS:-10} TARGET_MS=120 PINGS=2000 TCP_SECONDS=1 LINKS=10000 BUDGET=99999
 	MORE=$ROUNDS
 	GOALS="
-encap v4 null 1 - plain,$IFACE 60:64 60:10000 60:new
-encap v4 aes-gcm 1 - $IFACE 60:64
+encap v4 null 1 - plain,$IFACE,$NIC 60:64 60:10000 60:new
+encap v4 aes-gcm 1 - $IFACE,$NIC 60:64
 encap v4 chacha20-poly1305 1 - $IFACE,wireguard 60:64
 encap v4 null 1 flow-policies $IFACE 60:new
-decap v4 null 1 - $IFACE 60:64
-decap v4 aes-gcm 1 - $IFACE 60:64
+decap v4 null 1 - $IFACE,$NIC 60:64
+decap v4 aes-gcm 1 - $IFACE,$NIC 60:64
 decap v4 null 1000 - $IFACE 60:64
 decap v4 null 1 natt $IFACE 60:64
 decap v4 aes-gcm 1 natt $IFACE 60:64
-both v4 null 1 - $IFACE tcp:1 latency
-both v4 aes-gcm 1 - $IFACE tcp:1
+both v4 null 1 - $IFACE,$NIC tcp:1 latency
+both v4 aes-gcm 1 - $IFACE,$NIC tcp:1
 both v4 chacha20-poly1305 1 - $IFACE,wireguard tcp:1
 "
 	SETUPS="
-encap v4 null 1 - plain,$ESP 60:1 60:64 60:10000 60:new 512:64 1400:64
-encap v4 aes-gcm 1 - $ESP,pcrypt 60:64 60:10000 512:64 1400:64
+encap v4 null 1 - plain,$ESP,$NIC 60:1 60:64 60:10000 60:new 512:64 1400:64
+encap v4 aes-gcm 1 - $ESP,pcrypt,$NIC 60:64 60:10000 512:64 1400:64
 encap v4 chacha20-poly1305 1 - $ESP,wireguard 60:64 60:10000 512:64 1400:64
 encap v6 null 1 - plain,$ESP 60:64 1400:64
 encap v6 aes-gcm 1 - $ESP 60:64
@@ -59,8 +60,8 @@ encap v4 null 1000 - $IFACE 60:64 60:1000
 encap v4 null 1 flow-policies $IFACE 60:64 60:400 60:10000 60:new
 encap v4 null 1 flowtable plain,$IFACE 60:64
 encap v4 null 1 disable_xfrm $IFACE 60:64
-decap v4 null 1 - plain,$ESP 60:1 60:64 60:10000 512:64 1400:64
-decap v4 aes-gcm 1 - $ESP,pcrypt 60:64 512:64 1400:64
+decap v4 null 1 - plain,$ESP,$NIC 60:1 60:64 60:10000 512:64 1400:64
+decap v4 aes-gcm 1 - $ESP,pcrypt,$NIC 60:64 512:64 1400:64
 decap v4 chacha20-poly1305 1 - $ESP 60:64 512:64 1400:64
 decap v6 null 1 - plain,$ESP 60:64 1400:64
 decap v6 aes-gcm 1 - $ESP 60:64
@@ -68,8 +69,8 @@ decap v4 null 1000 - $IFACE 60:64 60:1000
 decap v4 null 1 natt $IFACE 60:64 1400:64
 decap v4 aes-gcm 1 natt $IFACE 60:64 1400:64
 decap v4 chacha20-poly1305 1 natt $IFACE 60:64
-both v4 null 1 - plain,$ESP 60:64 512:64 1400:64 tcp:1 tcp:8 latency
-both v4 aes-gcm 1 - $ESP,pcrypt 60:64 1400:64 tcp:1 tcp:8 latency
+both v4 null 1 - plain,$ESP,$NIC 60:64 512:64 1400:64 tcp:1 tcp:8 latency
+both v4 aes-gcm 1 - $ESP,pcrypt,$NIC 60:64 1400:64 tcp:1 tcp:8 latency
 both v4 chacha20-poly1305 1 - $ESP,wireguard 60:64 1400:64 tcp:1 tcp:8 latency
 both v6 null 1 - plain,$ESP 60:64 tcp:1 latency
 both v6 aes-gcm 1 - $ESP 60:64 tcp:1

@@ -34,7 +34,7 @@ refused() {
 	result $? "nothing is left behind"
 }
 
-judge '' "both v4 null 1 - plain,xfrm_accel,in-tree 60:64 latency" && [ "$(wc -l <"$OUT/time.jsonl")" = 9 ]
+judge '' "both v4 null 1 - plain,xfrm_accel,xfrm_accel+espnic,in-tree 60:64 latency" && [ "$(wc -l <"$OUT/time.jsonl")" = 12 ]
 result $? "as it is, it measures"
 refused gro-off "ESP GRO took" "decap v4 null 1 - xfrm_accel 60:64"
 refused gro-off "ESP GRO took" "both v4 null 1 - in-tree latency"
@@ -42,6 +42,12 @@ refused lossy "of [0-9]+ packets [0-9]+ arrive" "encap v4 null 1 - in-tree 60:64
 refused no-tunnel "nothing arrives|bytes arrive" "encap v4 null 1 - xfrm_accel 60:64"
 refused no-sa "nothing comes through|nothing arrives" "both v4 null 1 - in-tree-policy 60:64"
 refused other-module "module xfrm_interface is loaded as well" "encap v4 null 1 - xfrm_accel 60:64"
+refused no-offload "are not all offloaded" "encap v4 null 1 - xfrm_accel+espnic 60:64"
+refused no-offload "are not all offloaded" "decap v4 null 1 - xfrm_accel+espnic 60:64"
+refused esp-feature-off "the espnic took" "encap v4 null 1 - xfrm_accel+espnic 60:64"
+refused esp-feature-off "ESP GRO took" "decap v4 null 1 - xfrm_accel+espnic 60:64"
+refused no-trains " 0 trains of TCP reach the espnic" "both v4 null 1 - xfrm_accel+espnic tcp:1"
+refused inner-gro-off "GRO leaves" "both v4 null 1 - xfrm_accel+espnic tcp:1"
 refused other-cipher "bytes arrive instead" "encap v4 aes-gcm 1 - xfrm_accel 60:64"
 echo "1..$number"
 exit $failed

@@ -9,6 +9,7 @@
 #   in-tree-policy  policies alone, without an interface
 #   pcrypt          in-tree, with a cipher that is spread over the cores
 #   xfrm_accel      this project
+#   xfrm_accel+espnic  the same, with an espnic on the wan that its SAs are offloaded to
 #   wireguard       the kernel's WireGuard
 
 # What all of them use stays loaded.
@@ -22,9 +23,11 @@ EXCHANGED_MODULES=(xfrm_interface xfrm_accel wireguard "${OFFLOAD_MODULES[@]}")
 
 is_loaded() { [ -d "/sys/module/$1" ]; }
 
-is_esp() { [[ $1 == in-tree* || $1 == xfrm_accel || $1 == pcrypt ]]; }
+is_esp() { [[ $1 == in-tree* || $1 == xfrm_accel* || $1 == pcrypt ]]; }
 
-has_interface() { [[ $1 == in-tree || $1 == xfrm_accel || $1 == pcrypt ]]; }
+has_interface() { [[ $1 == in-tree || $1 == xfrm_accel* || $1 == pcrypt ]]; }
+
+has_nic() { [[ $1 == *+espnic ]]; }
 
 # possible SYSTEM: prints why this kernel cannot run it, and fails
 possible() {
@@ -39,7 +42,7 @@ possible() {
 	in-tree)
 		modprobe -n xfrm_interface 2>/dev/null || { echo "this kernel has no xfrm_interface"; return 1; }
 		;;
-	xfrm_accel)
+	xfrm_accel*)
 		[ -f "$MODULE" ] || { echo "there is no module: $MODULE"; return 1; }
 		;;
 	esac
@@ -52,7 +55,7 @@ load_system() {
 	esac
 	case $1 in
 	in-tree | pcrypt) must insmod "$IN_TREE" ;;
-	xfrm_accel) must insmod "$MODULE" ;;
+	xfrm_accel*) must insmod "$MODULE" ;;
 	wireguard) must modprobe wireguard ;;
 	esac
 }
@@ -71,7 +74,7 @@ prove_module() {
 	case $1 in
 	in-tree | pcrypt) wanted="xfrm_interface ${OFFLOAD_MODULES[*]}" ;;
 	in-tree-policy) wanted="${OFFLOAD_MODULES[*]}" ;;
-	xfrm_accel | wireguard) wanted=$1 ;;
+	xfrm_accel* | wireguard) wanted=${1%+espnic} ;;
 	esac
 	for m in "${EXCHANGED_MODULES[@]}"; do
 		if [[ " $wanted " == *" $m "* ]]; then
@@ -87,7 +90,7 @@ prove_driver() {
 	local driver
 	driver=$(ip netns exec "$2" ethtool -i "$3" | sed -n 's/^driver: //p')
 	case $1:$driver in
-	xfrm_accel:xfrm_accel | in-tree:xfrm | pcrypt:xfrm | wireguard:wireguard) ;;
+	xfrm_accel:xfrm_accel | xfrm_accel+espnic:xfrm_accel | xfrm_accel+espnic:espnic | in-tree:xfrm | pcrypt:xfrm | wireguard:wireguard) ;;
 	*) refuse "$1: $3 is driven by '$driver'" ;;
 	esac
 }

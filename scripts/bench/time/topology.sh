@@ -72,6 +72,54 @@ MAC_g0=02:00:00:00:01:01 MAC_g1=02:00:00:00:01:02
 MAC_w0=02:00:00:00:02:01 MAC_w1=02:00:00:00:02:02
 MAC_s0=02:00:00:00:03:01 MAC_s1=02:00:00:00:03:02
 
+# wan_end SIDE DEV: what an end of the wan has, on this device
+wan_end() {
+	local mac=$MAC_w1 near4=$ADDR_ENC_v4 far4=$ADDR_DEC_v4 near6=$ADDR_ENC_v6 far6=$ADDR_DEC_v6
+	local net4=10.9.0.0/16 net6=fd10:9::/64
+	if [ "$1" = dec ]; then
+		mac=$MAC_w0 near4=$ADDR_DEC_v4 far4=$ADDR_ENC_v4 near6=$ADDR_DEC_v6 far6=$ADDR_ENC_v6
+		net4=10.1.0.0/16 net6=fd10:1::/64
+	fi
+	cat <<-END
+		addr add $near4/24 dev $2
+		addr add $near6/64 dev $2
+		link set $2 up
+		neigh replace $far4 lladdr $mac dev $2 nud permanent
+		neigh replace $far6 lladdr $mac dev $2 nud permanent
+		route add $net4 via $far4 dev $2 metric 4000
+		route add $net6 via $far6 dev $2 metric 4000
+	END
+}
+
+# nics_up: on each gateway an espnic takes the place of its end of the wan
+nics_up() {
+	if [ -n "$ENC" ]; then
+		{
+			no_wan_end enc w0
+			echo "link add link w0 name nic0 type espnic"
+			wan_end enc nic0
+		} | ip_in "$ENC"
+	fi
+	[ -n "$DEC" ] || return 0
+	{
+		no_wan_end dec w1
+		echo "link add link w1 name nic0 type espnic"
+		wan_end dec nic0
+	} | ip_in "$DEC"
+}
+
+# no_wan_end SIDE DEV: the device has neither addresses nor routes
+no_wan_end() {
+	echo "addr flush dev $2"
+	echo "route del $([ "$1" = enc ] && echo fd10:9::/64 || echo fd10:1::/64) dev $2 metric 4000"
+}
+
+# nics_gone: and back again, once the module has taken them along
+nics_gone() {
+	[ -z "$ENC" ] || wan_end enc w0 | ip_in "$ENC"
+	[ -z "$DEC" ] || wan_end dec w1 | ip_in "$DEC"
+}
+
 make_wires() {
 	if [ -n "$ENC" ]; then
 		wire $GEN g0 $MAC_g0 $ENC g1 $MAC_g1 $INNER_MTU
@@ -94,24 +142,8 @@ make_wires() {
 		END
 	fi
 	wire $WAN_L w0 $MAC_w0 $WAN_R w1 $MAC_w1 1500
-	ip_in $WAN_L <<-END
-		addr add 192.168.0.1/24 dev w0
-		addr add fd10:c0::1/64 dev w0
-		link set w0 up
-		neigh add 192.168.0.2 lladdr $MAC_w1 dev w0 nud permanent
-		neigh add fd10:c0::2 lladdr $MAC_w1 dev w0 nud permanent
-		route add 10.9.0.0/16 via 192.168.0.2 metric 4000
-		route add fd10:9::/64 via fd10:c0::2 metric 4000
-	END
-	ip_in $WAN_R <<-END
-		addr add 192.168.0.2/24 dev w1
-		addr add fd10:c0::2/64 dev w1
-		link set w1 up
-		neigh add 192.168.0.1 lladdr $MAC_w0 dev w1 nud permanent
-		neigh add fd10:c0::1 lladdr $MAC_w0 dev w1 nud permanent
-		route add 10.1.0.0/16 via 192.168.0.1 metric 4000
-		route add fd10:1::/64 via fd10:c0::1 metric 4000
-	END
+	wan_end enc w0 | ip_in $WAN_L
+	wan_end dec w1 | ip_in $WAN_R
 	[ -n "$DEC" ] || return 0
 	# A veth runs GRO, and ESP's part of it, only like this, at both ends.
 	must ip netns exec $WAN_L ethtool -K w0 gro "${WAN_GRO:-on}" tso off
@@ -156,7 +188,7 @@ cipher_words() {
 esp_side() {
 	local side=$1 system=$2 family=$3 cipher=$4 count=$5
 	local enc=ADDR_ENC_$3 dec=ADDR_DEC_$3 near far to_near to_far dev i ifid alg dir
-	local any=0.0.0.0/0 upper='' encap='' left=10.1.0.0/16 right=10.9.0.0/16 lower=w0
+	local any=0.0.0.0/0 upper='' encap='' left=10.1.0.0/16 right=10.9.0.0/16 lower=w0 out='' in=''
 	# A selector for a protocol could have ports: then flows may differ in their policies.
 	[ "$variant" != flow-policies ] || upper='proto udp'
 	[ "$variant" != natt ] || encap='encap espinudp 4500 4500 0.0.0.0'
@@ -169,11 +201,14 @@ esp_side() {
 	if [ "$side" = dec ]; then
 		near=$dec far=$enc to_far=0x20000 to_near=0x10000 lower=w1
 	fi
+	if has_nic "$system"; then
+		lower=nic0 out='offload dev nic0 dir out' in='offload dev nic0 dir in'
+	fi
 	for ((i = 0; i < count; i++)); do
 		ifid="if_id $((i + 1))"
 		has_interface "$system" || ifid=
-		echo "xfrm state add src $near dst $far proto esp spi $((to_far + i)) reqid $((i + 1)) mode tunnel $ifid $alg $encap"
-		echo "xfrm state add src $far dst $near proto esp spi $((to_near + i)) reqid $((i + 1)) mode tunnel $ifid $alg $encap"
+		echo "xfrm state add src $near dst $far proto esp spi $((to_far + i)) reqid $((i + 1)) mode tunnel $ifid $alg $encap $out"
+		echo "xfrm state add src $far dst $near proto esp spi $((to_near + i)) reqid $((i + 1)) mode tunnel $ifid $alg $encap $in"
 		if has_interface "$system"; then
 			dev=ipsec$i
 			echo "link add $dev mtu $INNER_MTU type xfrm dev $lower if_id $((i + 1))"
@@ -249,6 +284,7 @@ make_network() {
 tunnel_up() {
 	local system=$1 family=$2 cipher=$3 count=$4 side ns
 	[ "$system" != plain ] || return 0
+	! has_nic "$system" || nics_up
 	for side in enc dec; do
 		ns=${side^^}
 		ns=${!ns}
