@@ -24,8 +24,8 @@ OFFLOAD = {"esp4_offload", "esp6_offload"}
 CORE = re.compile(r"_*xfrm|decode_session[46]|policy_hash_|secpath_set|selector_cmp|validate_xmit_xfrm"
                   r"|(ip|ipip|ipip6)_ecn_decapsulate|make_blackhole|xdst_queue_output|skb_dst_pop")
 
-# The ESP engine of xfrm_accel, which the in-tree modules of the interface have not.
-ENGINE = re.compile(r"xac_(esp|gro|gso|natt|request|seal|opened|encap_type"
+# The ESP engine of xfrm_accel, and its espnic, which the in-tree modules of the interface have not.
+ENGINE = re.compile(r"xac_(esp|nic|gro|gso|natt|request|seal|opened|encap_type"
                     r"|ipv[46]_(set_length|total_len|nexthdr_offset|nat_source))")
 
 # Makes and frees bundles.
@@ -52,6 +52,10 @@ def evidence(system, row):
         if system == "xfrm_accel":
             yield "xfrm_accel", "xac_start_xmit", 1
             yield "xfrm_accel", f"xac_ipv{family}_put_header", 1
+        elif system == "xfrm_accel+espnic":
+            yield "xfrm_accel", "xac_start_xmit", 1
+            yield "xfrm_accel", "xac_nic_start_xmit", 1
+            yield "xfrm_accel", "xac_nic_has_sa", 1
         else:
             yield KERNEL, "xfrm_output", 1
             if system != "in-tree-policy":
@@ -60,7 +64,10 @@ def evidence(system, row):
     if decap:
         # Again for what was decrypted in the meantime.
         yield KERNEL, "xfrm_input", 2 if system == "pcrypt" else 1
-        if system == "xfrm_accel":
+        if system == "xfrm_accel+espnic":
+            yield "xfrm_accel", "xac_nic_handle_frame", 1
+            yield "xfrm_accel", "xac_nic_sa_find", 1
+        if system.startswith("xfrm_accel"):
             yield "xfrm_accel", "xac_receive_cb", 1
             yield "xfrm_accel", "xac_esp_gro_take", 1
         else:
@@ -77,7 +84,7 @@ def allowed_modules(system):
     """Of those that could stand in for one another."""
     return {"in-tree": {"xfrm_interface"} | OFFLOAD, "in-tree-policy": OFFLOAD,
             "pcrypt": {"xfrm_interface", "pcrypt"} | OFFLOAD,
-            "xfrm_accel": {"xfrm_accel"}, "wireguard": {"wireguard"}}.get(system, set())
+            "xfrm_accel": {"xfrm_accel"}, "xfrm_accel+espnic": {"xfrm_accel"}, "wireguard": {"wireguard"}}.get(system, set())
 
 
 def faults(system, row, interval):
@@ -91,7 +98,7 @@ def faults(system, row, interval):
         calls = interval.calls(module, name)
         if calls != wanted * packets:
             yield f"{module}:{name} was called {calls} times for {packets} packets"
-    if system in ("in-tree", "xfrm_accel", "pcrypt") and not interval.stretch:
+    if system in ("in-tree", "xfrm_accel", "xfrm_accel+espnic", "pcrypt") and not interval.stretch:
         yield "the interface was not seen between its ends"
     for module in ({"xfrm_interface", "xfrm_accel", "wireguard", "pcrypt"} | OFFLOAD) - allowed_modules(system):
         if interval.of_module(module):
@@ -119,7 +126,7 @@ def rows(system, number, row, interval):
     variant = row.get("variant")
     base = {"judge": "icount", "case": row["case"], "family": f"v{row['family']}", "cipher": row["cipher"],
             "bytes": row["bytes"], "flows": row["flows"], "interfaces": int(system in (
-                "in-tree", "xfrm_accel", "pcrypt", "wireguard")), "streams": 1, "system": system,
+                "in-tree", "xfrm_accel", "xfrm_accel+espnic", "pcrypt", "wireguard")), "streams": 1, "system": system,
             "metric": "insn_per_packet"}
     values = {variant: interval.total}
     if system not in ("plain", "wireguard"):

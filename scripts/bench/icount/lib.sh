@@ -8,7 +8,7 @@
 
 ICOUNT=$XA_TOP/scripts/bench/icount
 ICOUNT_WORK=$XA_TOP/build/bench/icount
-ICOUNT_SYSTEMS=(plain in-tree in-tree-policy xfrm_accel wireguard pcrypt)
+ICOUNT_SYSTEMS=(plain in-tree in-tree-policy xfrm_accel xfrm_accel+espnic wireguard pcrypt)
 
 # icount_prepare: the plugin, the module under test, and what the guest gets.
 icount_prepare() {
@@ -35,6 +35,7 @@ icount_ciphers() {
 	case $system in
 	plain) set -- none ;;
 	wireguard) set -- chacha20-poly1305 ;;
+	*+espnic) set -- "${@/#chacha20-poly1305/}" ;;
 	esac
 	[ "$system" != pcrypt ] || set -- "${@/#null/}"
 	printf '%s\n' "$@" | jq -cRn '[inputs | select(. != "")]'

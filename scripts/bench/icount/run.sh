@@ -6,7 +6,7 @@
 #
 #   run.sh [quick] [SYSTEM...]
 #
-# SYSTEM: plain in-tree in-tree-policy xfrm_accel wireguard pcrypt; all of them without one.
+# SYSTEM: plain in-tree in-tree-policy xfrm_accel xfrm_accel+espnic wireguard pcrypt; all of them without one.
 # quick: one boot of each rather than three, the null cipher and IPv4 where there is a choice.
 # JOBS=2 says how many guests run at once.
 #
@@ -32,11 +32,14 @@ done
 # one SYSTEM ROUND: boots it and adds its rows to the results.
 one() {
 	local system=$1 round=$2 dir=$ICOUNT_WORK/$1-$2 begin=$SECONDS list
+	local families=$families sizes=$sizes cases='["forward-both","forward-encap","forward-decap"]' flows='[64,"new"]'
 	list=$(icount_ciphers "$system" "${ciphers[@]}")
+	# What it costs is to be seen, not all of the cases once more.
+	[[ $system != *+espnic ]] || families='[4]' sizes='[60,1300]' cases='["forward-encap","forward-decap"]' flows='[]'
 	# In quick rounds, too, pcrypt has something to do.
 	[ "$list" != '[]' ] || list='["aes-gcm"]'
 	if icount_boot "$dir" "$(icount_plan "$system" "$list" "$families" "$sizes" \
-		'["forward-both","forward-encap","forward-decap"]' '[64,"new"]' 300 $packets)" &&
+		"$cases" "$flows" 300 $packets)" &&
 		python3 "$ICOUNT/judge.py" "$system" "$round" "$dir" >"$dir/rows"; then
 		cat "$dir/rows" >>"$raw/icount-$system.jsonl"
 		say "icount: $system, round $round: $(wc -l <"$dir/rows") results in $((SECONDS - begin)) s"

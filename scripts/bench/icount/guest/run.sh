@@ -23,7 +23,7 @@ wireguard) modprobe wireguard ;;
 in-tree-policy) modprobe -a "${esp[@]}" "${offload[@]}" ;;
 in-tree) modprobe -a "${esp[@]}" "${offload[@]}" xfrm_interface ;;
 pcrypt) modprobe -a "${esp[@]}" "${offload[@]}" xfrm_interface pcrypt algif_aead seqiv chacha20poly1305 ;;
-xfrm_accel)
+xfrm_accel | xfrm_accel+espnic)
 	modprobe -a "${esp[@]}" tunnel4 tunnel6 xfrm6_tunnel
 	if [ "$PLANT" = wrong-system ]; then
 		modprobe xfrm_interface

@@ -15,6 +15,9 @@ Two sites and their gateways, joined by what is to be measured.
 mid has no addresses and forwards nothing: the program takes frames from west
 and puts frames into east, so that each gateway can be measured alone.
 
+With an espnic ("+espnic" in the system's name), each gateway has one on its wan0: nic0, with the
+outer address, and the SAs are offloaded to it.
+
 Every line is a veth pair. wan0, west and east have TSO off, and wan0 GRO on:
 only so does a veth device run GRO. h1 computes checksums itself, so that the
 gateways get datagrams as from a real wire. All neighbours are known for good.
@@ -63,6 +66,7 @@ class World:
     def __init__(self, number, system, family, cipher, joined):
         self.system, self.family, self.cipher, self.joined = system, family, cipher, joined
         self.site = SITES[family]
+        self.wan = "nic0" if system.endswith("+espnic") else "wan0"
         self.ns = {role: f"w{number}-{role}" for role in ("h1", "gw1", "mid", "gw2", "h2")}
         self._topology()
         self.device = SYSTEMS[system](self)  # the tunnel device, or None
@@ -89,10 +93,12 @@ class World:
                 ("gw1", near, far, "wan1", "lan1", "wan2", "h1"), ("gw2", far, near, "wan2", "lan2", "wan1", "h2")):
             self.features(role, "wan0", "gro on tso off" if PLANT != "no-gro" else "gro off")
             self.features(host, "eth0", "tx off")
+            if self.wan == "nic0":
+                net.ip(ns[role], "link add link wan0 name nic0 type espnic\nlink set nic0 up")
             net.ip(ns[role], f"""
-                addr add {outer}/{length} dev wan0
+                addr add {outer}/{length} dev {self.wan}
                 addr add {site[role]}/{site["length"]} dev lan0
-                neigh add {peer} lladdr {MACS[peer_wan]} dev wan0 nud permanent
+                neigh add {peer} lladdr {MACS[peer_wan]} dev {self.wan} nud permanent
                 neigh add {site[host]} lladdr {MACS[host]} dev lan0 nud permanent""")
             net.ip(ns[host], f"""
                 addr add {site[host]}/{site["length"]} dev eth0
@@ -113,7 +119,7 @@ class World:
         """Each gateway's route to the other site: into a device, or along the wire."""
         near, far, _ = OUTER[self.family]
         for role, network, peer in (("gw1", "net2", far), ("gw2", "net1", near)):
-            hop = f"dev {device}" if device else f"via {peer} dev wan0"
+            hop = f"dev {device}" if device else f"via {peer} dev {self.wan}"
             net.ip(self.ns[role], f"route add {self.site[network]} {hop}")
 
     def sas(self, words):
@@ -123,11 +129,15 @@ class World:
         key = "0x" + os.urandom(length).hex()
         if PLANT == "expiry":
             words += " limit packet-hard 400"
-        for role in ("gw1", "gw2"):
+        for role, own in (("gw1", near), ("gw2", far)):
             net.ip(self.ns[role], "\n".join(
                 f"xfrm state add src {src} dst {dst} proto esp spi {spi:#x} reqid 1 mode tunnel "
-                f"replay-window 32 {words} {algorithm.format(key=key)}"
+                f"replay-window 32 {words} {algorithm.format(key=key)} {self.offload(src == own)}"
                 for src, dst, spi in ((near, far, SPI), (far, near, SPI + 1))))
+
+    def offload(self, out):
+        """The words that give an SA to the espnic, if there is one."""
+        return f"offload dev {self.wan} dir {'out' if out else 'in'}" if self.wan == "nic0" else ""
 
     def policies(self, words, here, there):
         """Out, in and fwd on both gateways; here, there: selectors as seen from gw1."""
@@ -149,7 +159,7 @@ def interface(world):
     """An xfrm interface on each gateway, of whichever module is loaded."""
     for role in ("gw1", "gw2"):
         net.ip(world.ns[role], f"""
-            link add ipsec0 type xfrm dev wan0 if_id {IF_ID}
+            link add ipsec0 type xfrm dev {world.wan} if_id {IF_ID}
             link set ipsec0 mtu {MTU} up""")
     world.sas(f"if_id {IF_ID}")
     world.policies(f"if_id {IF_ID}", world.site["any"], world.site["any"])
@@ -189,6 +199,7 @@ SYSTEMS = {
     "in-tree": interface,
     "in-tree-policy": policy,
     "xfrm_accel": interface,
+    "xfrm_accel+espnic": interface,
     "wireguard": wireguard,
     "pcrypt": interface,
 }
