@@ -217,10 +217,21 @@ prepare_trains() {
 	[ -z "$up" ] || tear_down
 }
 
+# nic_points POINT...: those that are measured with an espnic
+nic_points() {
+	local point
+	for point; do
+		[[ " $NIC_POINTS " != *" $point "* ]] || echo "$point"
+	done
+}
+
 # measure_system POINT...: one after the other
 measure_system() {
 	[ -z "${VERBOSE:-}" ] || echo "    $system $SECONDS s"
 	local point row_cipher=$cipher bytes flows train
+	# shellcheck disable=SC2046  # words
+	! has_nic "$system" || set -- $(nic_points "$@")
+	[ $# != 0 ] || return 0
 	[ "$system" != plain ] || row_cipher=none
 	[ "$role" != decap ] || prepare_trains "$@"
 	set_up
