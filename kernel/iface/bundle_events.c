@@ -142,9 +142,10 @@ static bool xac_dev_takes_sas(const struct net_device *dev)
 
 /*
  * A bundle holds the device that its packets leave through, and the routes
- * from the interface's own namespace; so does a route of the forward cache. The
- * core repeats the event as long as somebody holds the device. SAs that a device
- * encrypts for it deletes when that goes down, without a word to key managers.
+ * from the interface's own namespace. The core repeats the event as long as
+ * somebody holds the device. SAs that a device encrypts for it deletes when that
+ * goes down, without a word to key managers. Routes of the forward cache are let
+ * go on the occasion.
  */
 static int xac_netdev_event(struct notifier_block *nb, unsigned long event,
 			    void *info)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Routes and verdicts of decrypted packets that are forwarded.
+ * Routes and verdicts of packets that are forwarded from a tunnel or to it.
  * forward_cache.h begins with the rules.
  */
 #include <linux/jhash.h>
@@ -32,7 +32,7 @@
  * struct xac_forward_key - a flow, as routes and policies tell it from others
  * @saddr: source address; IPv4 in the first word
  * @daddr: destination address
- * @x: the SA that decrypted it; only compared
+ * @x: the SA that decrypted it, or NULL; only compared
  * @in: the interface it came in by; only compared
  * @ports: source and destination port
  * @mark: skb->mark
@@ -175,6 +175,16 @@ static bool xac_forward_key6(const struct sk_buff *skb,
 				 key);
 }
 
+/* A frame that is bridged, and shown to netfilter's IP hooks by br_netfilter. */
+static bool xac_is_bridged(const struct sk_buff *skb)
+{
+#if IS_ENABLED(CONFIG_BRIDGE_NETFILTER)
+	return skb_ext_exist(skb, SKB_EXT_BRIDGE_NF);
+#else
+	return false;
+#endif
+}
+
 /*
  * Which flow is the packet of?
  *
@@ -185,11 +195,21 @@ static bool xac_forward_key(const struct sk_buff *skb, u8 family,
 {
 	const struct sec_path *sp = skb_sec_path(skb);
 
-	if (!sp || sp->len != 1 || skb->sk || xac_is_translated(skb) ||
+	if (skb->sk || xac_is_translated(skb) || xac_is_bridged(skb) ||
 	    netif_is_l3_slave(skb->dev))
 		return false;
 
-	key->x = sp->xvec[0];
+	if (sp) {
+		if (sp->len != 1)
+			return false;
+		key->x = sp->xvec[0];
+	} else {
+		/* From a namespace that has the SAs: checked there, unseen here. */
+		if (xac_is_xac_dev(skb->dev))
+			return false;
+		key->x = NULL;
+	}
+
 	key->in = skb->dev;
 	key->mark = skb->mark;
 
@@ -287,6 +307,14 @@ static void xac_forward_tell(struct sk_buff *skb, const struct xac_forward *f,
 		IP6CB(skb)->flags |= f->multipath;
 }
 
+/* May packets that come in by this device be of flows that are remembered? */
+static bool xac_forward_concerns(const struct xac_forward_net *forward,
+				 const struct net_device *dev)
+{
+	return xac_is_xac_dev(dev) ||
+	       test_bit(dev->ifindex % XAC_FEEDERS, forward->feeders);
+}
+
 /* The last hook before routing: spare the packet what is known. */
 static unsigned int xac_forward_pre_routing(void *priv, struct sk_buff *skb,
 					    const struct nf_hook_state *state)
@@ -299,7 +327,8 @@ static unsigned int xac_forward_pre_routing(void *priv, struct sk_buff *skb,
 	unsigned int way;
 	u32 hash;
 
-	if (!xac_is_xac_dev(skb->dev) || READ_ONCE(table->closed))
+	if (!xac_forward_concerns(&table->forward, skb->dev) ||
+	    READ_ONCE(table->closed))
 		return NF_ACCEPT;
 
 	begin = this_cpu_ptr(&xac_forward_begin);
@@ -323,13 +352,18 @@ static unsigned int xac_forward_pre_routing(void *priv, struct sk_buff *skb,
 }
 
 /* Is this what the core gives to packets that are simply forwarded? */
-static bool xac_is_forward_route(struct dst_entry *route, u8 family)
+static bool xac_is_forward_route(struct dst_entry *route,
+				 const struct net_device *in, u8 family)
 {
 	const struct rtable *rt = (const struct rtable *)route;
 	const struct rt6_info *rt6 = (const struct rt6_info *)route;
 
 	if (route->xfrm || route->lwtstate || route->error ||
 	    route->ops->family != family)
+		return false;
+
+	/* The core may have to tell the sender of a better way. */
+	if (xac_dst_dev(route) == in)
 		return false;
 
 	if (family == AF_INET)
@@ -407,7 +441,8 @@ static void xac_forward_add(struct xac_table *table, struct xac_forward_set *set
 /*
  * The packet was let through by the policies of this generation.
  *
- * Return: false if that was not known.
+ * Return: false if that was not known. If it was, a packet of IPv6 was told its
+ * route; one of IPv4 would not be here.
  */
 static bool xac_forward_learn(struct xac_table *table, struct sk_buff *skb,
 			      u8 family, u32 generation)
@@ -421,7 +456,7 @@ static bool xac_forward_learn(struct xac_table *table, struct sk_buff *skb,
 	u32 hash;
 
 	/* A security label of the SA decides as well. */
-	if (!xac_forward_key(skb, family, &key) || key.x->security)
+	if (!xac_forward_key(skb, family, &key) || (key.x && key.x->security))
 		return false;
 
 	hash = xac_forward_hash(&key);
@@ -457,17 +492,31 @@ static bool xac_forward_learn(struct xac_table *table, struct sk_buff *skb,
 	return false;
 }
 
-static bool xac_forward_may_learn(struct xac_dev *xd,
-				  const struct xac_table *table,
-				  const struct sk_buff *skb, u8 family)
+/*
+ * A packet that was decrypted. Its policies are those of the interface, which
+ * have its if_id.
+ */
+static bool xac_forward_from_tunnel(struct xac_dev *xd,
+				    const struct xac_table *table,
+				    struct dst_entry *route, u8 family)
 {
-	if (xd->external || xd->table != table || READ_ONCE(table->closed) ||
-	    this_cpu_ptr(&xac_forward_begin)->table != table ||
-	    !xac_is_forward_route(skb_dst(skb), family))
+	if (xd->external || xd->table != table)
 		return false;
 
 	if (family == AF_INET)
-		xac_cache_exempt(xd, skb_dst(skb));
+		xac_cache_exempt(xd, route);
+
+	return true;
+}
+
+/* A packet that will be encrypted, from a device that may bring more of them. */
+static bool xac_forward_to_tunnel(struct xac_forward_net *forward,
+				  const struct net_device *in)
+{
+	unsigned int bit = in->ifindex % XAC_FEEDERS;
+
+	if (!test_bit(bit, forward->feeders))
+		set_bit(bit, forward->feeders);
 
 	return true;
 }
@@ -477,22 +526,38 @@ static unsigned int xac_forward_forward(void *priv, struct sk_buff *skb,
 					const struct nf_hook_state *state)
 {
 	const struct xac_forward_begin *begin = this_cpu_ptr(&xac_forward_begin);
+	struct dst_entry *route = skb_dst(skb);
 	struct xac_table *table = priv;
 	const u8 family = state->pf;
 	struct xac_dev *xd;
+	bool may;
 
 	/*
 	 * With this flag the policies were not asked, be it because of us or
 	 * because of disable_policy.
 	 */
-	if (!xac_is_xac_dev(skb->dev) ||
-	    (family == AF_INET && IPCB(skb)->flags & IPSKB_NOPOLICY))
+	if ((family == AF_INET && IPCB(skb)->flags & IPSKB_NOPOLICY) ||
+	    READ_ONCE(table->closed))
 		return NF_ACCEPT;
 
-	xd = netdev_priv(skb->dev);
-	if (!xac_forward_may_learn(xd, table, skb, family) ||
-	    !xac_forward_learn(table, skb, family, begin->generation))
-		xac_count_lookup(xd->counters, XAC_LOOKUP_FORWARD);
+	if (xac_is_xac_dev(skb->dev)) {
+		xd = netdev_priv(skb->dev);
+		may = xac_is_forward_route(route, skb->dev, family) &&
+		      xac_forward_from_tunnel(xd, table, route, family);
+	} else if (xac_is_xac_dev(state->out)) {
+		xd = netdev_priv(state->out);
+		may = xac_is_forward_route(route, skb->dev, family) &&
+		      xac_forward_to_tunnel(&table->forward, skb->dev);
+	} else {
+		return NF_ACCEPT;
+	}
+
+	if (may && begin->table == table &&
+	    xac_forward_learn(table, skb, family, begin->generation) &&
+	    family == AF_INET6)
+		return NF_ACCEPT;
+
+	xac_count_lookup(xd->counters, XAC_LOOKUP_FORWARD);
 
 	return NF_ACCEPT;
 }
@@ -548,6 +613,7 @@ void xac_forward_init(struct xac_table *table)
 	INIT_WORK(&forward->make, xac_forward_make_sets);
 	atomic_set(&forward->used, 0);
 	atomic_set(&forward->generation, 0);
+	bitmap_zero(forward->feeders, XAC_FEEDERS);
 
 	BUILD_BUG_ON(ARRAY_SIZE(forward->hooks) != ARRAY_SIZE(xac_forward_hooks));
 	for (i = 0; i < ARRAY_SIZE(xac_forward_hooks); i++) {
@@ -596,6 +662,7 @@ void xac_forward_empty(struct xac_table *table)
 	struct xac_forward_set *sets;
 	unsigned int i, way;
 
+	bitmap_zero(forward->feeders, XAC_FEEDERS);
 	/* Orders before the look at what there is. */
 	xac_forward_forget(table);
 	if (!atomic_read(&forward->used))

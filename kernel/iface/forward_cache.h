@@ -11,15 +11,19 @@ struct net_device;
 struct xac_forward_set;
 struct xac_table;
 
+/* Devices that bring packets for a tunnel are known by so many bits. */
+#define XAC_FEEDERS	256
+
 /**
  * DOC: The forward cache
  *
- * A decrypted packet on its way to another host costs the core a route, a
- * policy that lets it in (__xfrm_policy_check()) and the question whether a
- * policy wants it encrypted again on its way out (__xfrm_route_forward()): more
- * than a tenth of what a small packet costs. The cache remembers, for a flow
- * and the SA that it came by, which route it took and that the policies let it
- * pass, so that the next packet need not ask.
+ * A packet on its way from a tunnel to another host, or from another host to a
+ * tunnel, costs the core a route, a policy that lets it in
+ * (__xfrm_policy_check()) and the question whether a policy wants it encrypted
+ * on its way out (__xfrm_route_forward()): up to a sixth of what a small packet
+ * costs. The cache remembers, for a flow and the SA that it came by, if any,
+ * which route it took and that the policies let it pass, so that the next
+ * packet need not ask.
  *
  * It learns and tells in netfilter hooks: learns as the first of the hooks for
  * forwarded packets, which sees those that have passed all the checks, with
@@ -41,9 +45,11 @@ struct xac_table;
  * flows that are in use as exactly as it can (struct xfrm_lifetime_cur counts
  * in seconds), and whatever no generation tells of is overlooked for a second at most.
  *
- * Only for TCP and UDP without IP options or fragments, by a single SA of the
- * same namespace, not translated by NAT (the core checks the policy for the
- * addresses that the packet had before).
+ * Only for TCP and UDP without IP options or fragments, by no more than one SA,
+ * of the same namespace, not translated by NAT (the core checks the policy for
+ * the addresses that the packet had before). Of packets that neither come from
+ * an xfrm interface nor go to one nothing is remembered; and only devices that
+ * have brought one for an xfrm interface have theirs looked for (@feeders).
  *
  * One table for each namespace, shared by all CPUs: sets of four, made when
  * there is a first flow to remember. An entry is found under RCU, is replaced by
@@ -53,6 +59,8 @@ struct xac_table;
 /**
  * struct xac_forward_net - the forward cache of a namespace
  * @sets: the entries, or NULL: none as yet
+ * @feeders: by ifindex modulo XAC_FEEDERS: this device has brought packets for an
+ *	     xfrm interface
  * @make: makes @sets
  * @used: how many entries there are
  * @generation: grows with each change of a policy or an SA
@@ -62,6 +70,7 @@ struct xac_table;
  */
 struct xac_forward_net {
 	struct xac_forward_set *sets;
+	DECLARE_BITMAP(feeders, XAC_FEEDERS);
 	struct work_struct make;
 	atomic_t used;
 	atomic_t generation;

@@ -17,7 +17,8 @@
 /**
  * enum xac_lookup - what a packet's policies are looked up for
  * @XAC_LOOKUP_OUT: to send it: policy, SA and routes
- * @XAC_LOOKUP_FORWARD: to forward it, after it was decrypted: route and policies
+ * @XAC_LOOKUP_FORWARD: to forward it, from or to the interface: route and
+ *	policies
  * @XAC_LOOKUP_MAX: how many there are
  */
 enum xac_lookup {

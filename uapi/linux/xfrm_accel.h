@@ -23,10 +23,11 @@
 #define XFRM_ACCEL_LOOKUPS	"tx_bundle_lookups"
 
 /*
- * How often route and policies were looked up for a packet that was decrypted
- * and forwarded; beside that, what is remembered of its flow was enough.
+ * How often route and policies were looked up for a packet that was forwarded
+ * from the interface or to it; beside that, what is remembered of its flow was
+ * enough.
  */
-#define XFRM_ACCEL_FORWARD_LOOKUPS	"rx_forward_lookups"
+#define XFRM_ACCEL_FORWARD_LOOKUPS	"forward_lookups"
 
 /**
  * enum xfrm_accel_drop_reason - why an xfrm interface discarded a packet

@@ -1,15 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# What is remembered about decrypted packets that are forwarded: a change of a
-# policy, an SA, a route, a rule or a device takes effect on the next packet, on every
-# CPU, and netfilter sees each. See helpers/cache.sh for what is shared with the cache of
-# the other direction.
+# What is remembered about packets that are forwarded from a tunnel, or to it: a change
+# of a policy, an SA, a route, a rule or a device takes effect on the next packet, on
+# every CPU, and netfilter sees each. See helpers/cache.sh for what is shared with the
+# cache of bundles.
 #
 #     $B                       $A                                      $L
 #     ipsec0 10.7.0.2 -------- ipsec0 10.7.0.1   lan0 10.1.0.1 ------- lan0 10.1.0.2
 #                                                lan1 10.2.0.1 ------- lan1 10.2.0.2
 #
-# What counts is what leaves A by lan0 and lan1, and what A's counters say.
+# What counts is what leaves A, and what A's counters say.
 #
 # cpus: 2
 
@@ -60,7 +60,7 @@ hosts()
 		"route add fd01::/64 dev ipsec0" "route add fd02::/64 dev ipsec0" \
 		"$(sa_line 0x1000 1)" "$(SRC=$SRC DST=$DST policy_line add "src 0.0.0.0/0 dst 0.0.0.0/0" 1)" \
 		"$(policy_line add "src ::/0 dst ::/0" 1)"
-	open_fates "$A" lan0 lan1
+	open_fates "$A" lan0 lan1 wire0
 }
 
 add_second_lan()
@@ -76,6 +76,17 @@ add_second_lan()
 		addr add fd02::2/64 dev lan1 nodad
 	EOF
 	lan_neighbours
+	# Now and then, as often as it may, IPv6 tells the sender of what is refused.
+	must in_ns "$A" nft -f - <<-'EOF'
+		table ip6 discreet {
+			chain c {
+				type filter hook output priority -500
+				oifname "lan*" icmpv6 type destination-unreachable drop
+			}
+		}
+	EOF
+	# What is sent the wrong way does not come back.
+	sysctl_in "$L" net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0
 	# Nobody listens there; that is not to be said.
 	must in_ns "$L" nft -f - <<-'EOF'
 		table inet deaf {
@@ -125,13 +136,12 @@ fwd_gone() { on A "xfrm policy delete $1 dir fwd if_id 7 ${*:2}"; }
 remembers()
 {
 	local before after f lookups
-	for f in f4 f6; do
-		anew
-		holds "the tunnel works" $f $LAN0
+	for f in "$@"; do
+		holds "the tunnel works" $f "$WAY"
 		is_accel || continue
-		before=$(ethtool_stat "$A" ipsec0 rx_forward_lookups)
+		before=$(ethtool_stat "$A" ipsec0 forward_lookups)
 		fates warm $f
-		after=$(ethtool_stat "$A" ipsec0 rx_forward_lookups)
+		after=$(ethtool_stat "$A" ipsec0 forward_lookups)
 		lookups=$((after - before))
 		# One in each second for each flow and CPU, two for a flow that is new.
 		if [ $lookups -lt $((10 * $(nproc))) ]; then
@@ -184,6 +194,9 @@ ways_out()
 		eval 'POLICY_IF_ID=0 no_policy "$HOST"'
 	turn "an output policy without if_id is for another port" $F $LAN0 $LAN0 \
 		eval 'POLICY_IF_ID=0 policy add "$ANY proto udp dport 9001" block priority 5'
+	# Time to find out that there is such a policy.
+	sleep 0.5
+	holds "it is still for another port" $F $LAN0
 	turn "that port" q$N OutPolBlock OutPolBlock true
 	turn "the policy of that port is deleted" q$N OutPolBlock $LAN0 \
 		eval 'POLICY_IF_ID=0 no_policy "$ANY proto udp dport 9001"'
@@ -262,7 +275,7 @@ prerouting()
 		table inet pre {
 			chain c {
 				type filter hook prerouting priority -150
-				iifname ipsec0 udp dport 9000 $*
+				iifname { ipsec0, lan0 } udp dport 9000 $*
 			}
 		}
 	EOF
@@ -395,6 +408,75 @@ exempted()
 	holds "the policy is back" $F $LAN0
 }
 
+# --- the other way: L sends to 10.7.0.2 and fd00:7::2 --------------------------------
+
+for_family_out()
+{
+	F=o$1 N=$1
+	if [ "$1" = 4 ]; then
+		ANY="src 0.0.0.0/0 dst 0.0.0.0/0" HOST="src 0.0.0.0/0 dst 10.7.0.2/32"
+		TO=10.7.0.2/32 VIA1="via 10.2.0.2 dev lan1"
+	else
+		ANY="src ::/0 dst ::/0" HOST="src ::/0 dst fd00:7::2/128"
+		TO=fd00:7::2/128 VIA1="via fd02::2 dev lan1"
+	fi
+	TUNNEL=wire0:1500
+}
+
+# anew_out: as anew, and what A sends to B has SPI 0x1500. What comes from L is nobody's.
+anew_out()
+{
+	local any
+	anew
+	SRC=$OUT4_A DST=$OUT4_B sa 0x1500 5
+	for any in 0.0.0.0/0 ::/0; do
+		SRC=$OUT4_A DST=$OUT4_B policy add "src $any dst $any" 5 priority 1000
+	done
+}
+
+plain() { POLICY_IF_ID=0 fwd "$@"; }
+plain_gone() { on A "xfrm policy delete $1 dir fwd ${*:2}"; }
+
+to_the_tunnel()
+{
+	anew_out
+	holds "it works" $F $TUNNEL
+	turn "a policy blocks what comes from the LAN" $F $TUNNEL InPolBlock \
+		plain add "$HOST" block priority 5
+	turn "that policy is deleted" $F InPolBlock $TUNNEL plain_gone "$HOST"
+	turn "a policy blocks its port" $F $TUNNEL InPolBlock \
+		plain add "$ANY proto udp dport 9000" block priority 5
+	holds "another port" q$F $TUNNEL
+	turn "the policy for its port is deleted" $F InPolBlock $TUNNEL \
+		plain_gone "$ANY proto udp dport 9000"
+	turn "a policy wants it to have come by an SA" $F $TUNNEL InTmplMismatch \
+		plain add "$HOST" 1 priority 5
+	turn "that policy goes" $F InTmplMismatch $TUNNEL plain_gone "$HOST"
+	turn "an output policy without if_id blocks" $F $TUNNEL OutPolBlock \
+		eval 'POLICY_IF_ID=0 policy add "$HOST" block priority 5'
+	turn "that output policy is deleted" $F OutPolBlock $TUNNEL \
+		eval 'POLICY_IF_ID=0 no_policy "$HOST"'
+	turn "an output policy of the interface blocks" $F $TUNNEL "$blocked" \
+		policy add "$HOST" block priority 5
+	turn "the output policy of the interface goes" $F "$blocked" $TUNNEL no_policy "$HOST"
+	turn "it takes a new SA" $F $TUNNEL wire0:1600 eval 'SRC=$OUT4_A DST=$OUT4_B sa 0x1600 5'
+	turn "a better route" $F wire0:1600 $LAN1 routes "route add $TO $VIA1"
+	turn "the better route is deleted" $F $LAN1 wire0:1600 routes "route del $TO $VIA1"
+	routes "route add default $VIA1 table 77"
+	turn "a rule for its interface" $F wire0:1600 $LAN1 \
+		routes "rule add iif lan0 lookup 77 pref 77"
+	turn "the rule for its interface is deleted" $F $LAN1 wire0:1600 routes "rule del pref 77"
+	routes "rule add fwmark 5 lookup 77 pref 77"
+	turn "nft marks it" $F wire0:1600 $LAN1 prerouting meta mark set 5
+	turn "nft marks it no more" $F $LAN1 wire0:1600 no_prerouting
+	routes "rule del pref 77" "route flush table 77"
+	turn "the interface goes down" $F wire0:1600 $LAN1 \
+		routes "route add $TO $VIA1 metric 2000" "link set ipsec0 down"
+	on A "link set ipsec0 up" "addr replace fd00:7::1/64 dev ipsec0 nodad"
+	routes "route flush $TO"
+	holds "the interface is up again" $F wire0:1600
+}
+
 # in_time NAME CMD...: well within the ten seconds that a held device would take
 in_time()
 {
@@ -431,8 +513,15 @@ for f in 4 6; do
 	flow t$f to=$far tos=0x10 ns="$B" count=any
 done
 flow z4 to=10.1.0.2 size=1300 ns="$B" count=any
+for f in 4 6; do
+	far=10.7.0.2
+	[ $f = 4 ] || far=fd00:7::2
+	flow o$f to=$far ns="$L" count=any
+	flow qo$f to=$far dport=9001 ns="$L" count=any
+done
 
-remembers
+anew
+WAY=$LAN0 remembers f4 f6
 for family in 4 6; do
 	for_family $family
 	policies_come_and_go
@@ -444,6 +533,10 @@ for family in 4 6; do
 	hooks
 	use_time
 	exempted
+	for_family_out $family
+	to_the_tunnel
 done
+anew_out
+WAY=$TUNNEL remembers o4 o6
 idle
 plan_done
