@@ -196,7 +196,7 @@ static bool xac_forward_key(const struct sk_buff *skb, u8 family,
 	const struct sec_path *sp = skb_sec_path(skb);
 
 	if (skb->sk || xac_is_translated(skb) || xac_is_bridged(skb) ||
-	    netif_is_l3_slave(skb->dev))
+	    netif_is_l3_slave(skb->dev) || netif_is_l3_master(skb->dev))
 		return false;
 
 	if (sp) {
@@ -373,6 +373,13 @@ static bool xac_is_forward_route(struct dst_entry *route,
 	       !(route->flags & DST_NOPOLICY);
 }
 
+/* What dst_check() is to be asked with. */
+static u32 xac_forward_cookie(const struct dst_entry *route, u8 family)
+{
+	return family == AF_INET6 ?
+	       rt6_get_cookie((const struct rt6_info *)route) : 0;
+}
+
 static struct xac_forward *xac_forward_make(const struct xac_forward_key *key,
 					    struct sk_buff *skb, u8 family,
 					    u64 stamp)
@@ -392,13 +399,10 @@ static struct xac_forward *xac_forward_make(const struct xac_forward_key *key,
 	f->key = *key;
 	f->route = route;
 	f->stamp = stamp;
-	if (family == AF_INET) {
-		f->cookie = 0;
-		f->multipath = IPCB(skb)->flags & XAC_IPSKB_MULTIPATH;
-	} else {
-		f->cookie = rt6_get_cookie((const struct rt6_info *)route);
-		f->multipath = IP6CB(skb)->flags & XAC_IP6SKB_MULTIPATH;
-	}
+	f->cookie = xac_forward_cookie(route, family);
+	f->multipath = family == AF_INET ?
+		       IPCB(skb)->flags & XAC_IPSKB_MULTIPATH :
+		       IP6CB(skb)->flags & XAC_IP6SKB_MULTIPATH;
 
 	return f;
 }
@@ -448,6 +452,7 @@ static bool xac_forward_learn(struct xac_table *table, struct sk_buff *skb,
 			      u8 family, u32 generation)
 {
 	struct xac_forward_net *forward = &table->forward;
+	const struct dst_entry *route = skb_dst(skb);
 	const u64 stamp = xac_stamp(generation);
 	struct xac_forward_set *set;
 	struct xac_forward_key key;
@@ -467,7 +472,8 @@ static bool xac_forward_learn(struct xac_table *table, struct sk_buff *skb,
 	}
 
 	f = xac_forward_find(set, &key, hash, &way);
-	if (f && f->route == skb_dst(skb)) {
+	if (f && f->route == route &&
+	    f->cookie == xac_forward_cookie(route, family)) {
 		if (READ_ONCE(f->stamp) == stamp)
 			return true;
 		WRITE_ONCE(f->stamp, stamp);
