@@ -16,53 +16,24 @@
 . "${TESTDIR:?}/lib.sh"
 # shellcheck source=scripts/test/helpers/traffic.sh
 . "$TESTDIR/helpers/traffic.sh"
+# shellcheck source=scripts/test/helpers/pluto.sh
+. "$TESTDIR/helpers/pluto.sh"
 
-programs=/usr/libexec/ipsec
+skip_without_libreswan libreswan
 
-# pluto HOST: own configuration, own keys, own sockets
-pluto()
-{
-	mkdir "$TMP/$1"
-	cp -r "$TMP/nss" "$TMP/$1/nss"
-	ip netns exec "${!1}" $programs/pluto --nofork --stderrlog --no-dnssec \
-		--config "$TMP/conf" --secretsfile "$TMP/secrets" \
-		--nssdir "$TMP/$1/nss" --rundir "$TMP/$1" \
-		>"$TMP/$1/log" 2>&1 </dev/null &
-	at_exit kill -9 $!
-}
-
-# whack HOST WORDS...: tells the daemon of that host, waits for the outcome
-whack()
-{
-	local host=$1
-	shift
-	in_ns "${!host}" timeout $((60 * ${SLOW:-1})) $programs/whack --rundir "$TMP/$host" "$@"
-}
-
-# order HOST WORDS...: the same where its effect is looked at, for the status is
-# that of the last message
-order() { whack "$@" >>"$TMP/$1/orders" 2>&1 || true; }
-
-# add HOST CONNECTION
-add()
-{
-	in_ns "${!1}" $programs/addconn --config "$TMP/conf" --ctlsocket "$TMP/$1/pluto.ctl" "$2" || true
-	whack "$1" --status | grep "\"$2\""
-}
-
+two_hosts
+# The kernel loads and tests the cipher with its first SA: on a slow machine
+# that takes longer than the daemons have patience.
+sa_pair
+for ns in "$A" "$B"; do
+	must ip -n "$ns" xfrm state flush
+done
+serve "$B"
+open_client "$A"
+watch_wire "$B" wire0
 # The file is the same on both hosts: pluto finds out whether it is left or right.
-# What belongs to a section is indented there, by a blank that bash leaves.
-configure()
-{
-	cat >"$TMP/conf" <<-EOF
-		conn %default
-		 ikev2=insist
-		 authby=secret
-		 leftid=@A
-		 rightid=@B
-		 ike=aes128-sha2_256-dh31
-		 esp=aes_gcm128
-		 dpddelay=0
+for host in A B; do
+	configure $host <<-EOF
 		conn four
 		 left=$OUT4_A
 		 right=$OUT4_B
@@ -80,65 +51,8 @@ configure()
 		 rightsourceip=fd00:2::1
 		 ipsec-interface=9
 	EOF
-	echo '@A @B : PSK "known to everybody, for tests only"' >"$TMP/secrets"
-	chmod 600 "$TMP/secrets"
-	mkdir "$TMP/nss"
-	must ipsec initnss --nssdir "$TMP/nss"
-}
-
-# sas NS IF_ID: SPIs of the SAs with that if_id
-sas()
-{
-	ip -n "$1" xfrm state | awk -v id="0x$2" '/spi/ { spi = $4 } /if_id/ && $2 == id && spi !~ /x0*$/ { print spi }' | sort
-}
-
-no_sas() { [ -z "$(sas "$1" "$2")" ]; }
-two_sas() { [ "$(sas "$1" "$2" | wc -l)" = 2 ]; }
-
-# ike_sa: number of the IKE SA of the first connection
-ike_sa() { whack A --showstates | grep -oE '#[0-9]+: "four".* STATE_V2_ESTABLISHED_IKE_SA' | cut -d: -f1; }
-
-another_ike_sa() { [ -n "$(ike_sa)" ] && [ "$(ike_sa)" != "$1" ]; }
-
-# renewed BEFORE: two SAs, none of which is among BEFORE
-renewed() { [ -z "$(comm -12 <(echo "$1") <(sas "$A" 1))" ] && two_sas "$A" 1; }
-
-rekeyed_under_traffic()
-{
-	local before ike streamer
-	ip netns exec "$A" "$traffic" stream 10.2.0.1 --seconds 600 --pause 0.002 >"$TMP/stream" 2>&1 &
-	streamer=$!
-	at_exit kill $streamer
-	before=$(sas "$A" 1)
-	order A --rekey-ipsec --name four
-	ok_if "the SAs are renewed under traffic, no old one is left" wait_for 30 renewed "$before"
-	ike=$(ike_sa)
-	order A --rekey-ike --name four
-	ok_if "the IKE SA is renewed under traffic" wait_for 30 another_ike_sa "$ike"
-	kill $streamer
-	wait $streamer || true
-	ok_if "renewing loses no packet" grep -E '^sent [1-9][0-9]+ lost 0$' "$TMP/stream"
-}
-
-have ipsec && [ -x $programs/pluto ] || skip_all libreswan "libreswan is not installed"
-skip_without_python libreswan
-
-two_hosts
-# The kernel loads and tests the cipher with its first SA: on a slow machine
-# that takes longer than the daemons have patience.
-sa_pair
-for ns in "$A" "$B"; do
-	must ip -n "$ns" xfrm state flush
 done
-serve "$B"
-open_client "$A"
-watch_wire "$B" wire0
-configure
-pluto A
-pluto B
-for host in A B; do
-	wait_for 60 whack $host --listen || die "pluto on $host: $(tail -n 5 "$TMP/$host/log")"
-done
+daemons
 
 # What an administrator made before is used as it is, and stays his.
 must ip -n "$B" link add ipsec9 type xfrm dev wire0 if_id 9
@@ -162,7 +76,11 @@ done
 ok_if "ipsec-interface=yes: ping" pings "$A" 10.2.0.1
 ok_if "ipsec-interface=yes: UDP and TCP" client 10.2.0.1 --udp 1000 --tcp 200000
 ok_if "ipsec-interface=yes: the wire carries ESP and IKE only" only_on_wire "esp|udp" "$(wire)"
-rekeyed_under_traffic
+open_stream "$A" 10.2.0.1
+rekeyed "the SAs are renewed under traffic, no old one is left" A four 1
+ike_rekeyed "the IKE SA is renewed under traffic" four
+# The daemon that answers a rekey sends with its new SA before the other one is complete.
+close_stream "renewing loses no packet but those too early for the daemon" early
 
 order A --initiate --name six
 for host in A B; do

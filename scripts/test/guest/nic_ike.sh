@@ -21,17 +21,6 @@ is_accel || skip_all nic_ike "espnic is ours alone"
 [ -x $charon ] && have swanctl || skip_all nic_ike "strongSwan (charon-systemd, swanctl) is not installed"
 skip_without_python nic_ike
 
-offloaded() { ip -n "$A" xfrm state | grep -c 'offload parameters: dev nic0' || true; }
-
-# offloads WANTED: A's daemon is told so, and both begin anew
-offloads()
-{
-	swan A --terminate --ike xa >"$TMP/said" 2>&1 || true
-	wait_for 10 no_sas "$A" && wait_for 10 no_sas "$B" || die "SAs are left"
-	connection A $OUT4_A $OUT4_B B no "$1"
-	connection B $OUT4_B $OUT4_A A no
-}
-
 two_hosts
 nic_on A
 # The kernel loads and tests the cipher with its first SA.

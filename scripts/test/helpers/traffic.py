@@ -17,9 +17,10 @@ traffic.py client
     input, and answers each line with what the run prints and a last line
     "done 0" or "done 1".
 
-traffic.py stream ADDR --seconds S [--pause S] [--port N]
+traffic.py stream ADDR --seconds S [--pause S] [--timeout S] [--port N]
     UDP datagrams, numbered, each waited for before the next one leaves, until
-    the time is up or SIGTERM comes. Prints "sent N lost N".
+    the time is up or SIGTERM comes. Prints "ready" after the first one, and at the
+    end "sent N lost N": those that were never answered.
 
 traffic.py burst ADDR --count N --size BYTES [--port N] [--src ADDR] [--df do|dont]
     Sends datagrams and waits for nothing. Prints "sent N" and, where the
@@ -200,24 +201,27 @@ def client(parser):
 
 
 def stream(args):
-    sent = lost = 0
+    waited = set()  # a late answer is no loss
+    sent = 0
     stop = []
     signal.signal(signal.SIGTERM, lambda *_: stop.append(True))
     sock = client_socket(args, socket.SOCK_DGRAM)
     sock.connect((args.addr, args.port))
     end = time.monotonic() + args.seconds
     while time.monotonic() < end and not stop:
-        data = struct.pack('!I', sent) + bytes(60)
-        sent += 1
+        waited.add(sent)
         try:
-            sock.send(data)
-            while sock.recv(65536) != data:
-                pass  # a late answer to one already counted as lost
+            sock.send(struct.pack('!I', sent) + bytes(60))
+            while sent in waited:
+                waited.discard(struct.unpack_from('!I', sock.recv(65536))[0])
         except OSError:
-            lost += 1
+            pass
+        sent += 1
+        if sent == 1:
+            print('ready', flush=True)
         time.sleep(args.pause)
-    print('sent %d lost %d' % (sent, lost))
-    return lost != 0
+    print('sent %d lost %d' % (sent, len(waited)))
+    return bool(waited)
 
 
 def send_anyway(sock, data):

@@ -85,6 +85,29 @@ talk_traffic()
 client() { talk_traffic check "$@"; }
 burst() { talk_traffic burst "$@"; }
 
+# acquire_errors: packets that came on A or B for an SA that the daemon had not
+# completed yet
+acquire_errors() { echo $(($(mib "$A" XfrmAcquireError) + $(mib "$B" XfrmAcquireError))); }
+
+# open_stream NS ADDR: datagrams, each answered before the next one leaves, until
+# close_stream NAME [early], which says whether all were answered; or all but those
+# that acquire_errors counts
+open_stream()
+{
+	early=$(acquire_errors)
+	start "$1" "$TMP/stream" "$traffic" stream "$2" --seconds 600 --pause 0.002 --timeout 1
+	streamer=$STARTED
+}
+
+close_stream()
+{
+	local lost=0
+	kill "$streamer"
+	wait "$streamer" || true
+	[ -z "${2:-}" ] || lost=$(($(acquire_errors) - early))
+	same "$1" "$(sed -nE 's/^sent [1-9][0-9]* //p' "$TMP/stream")" "lost $lost"
+}
+
 # watch_wire NS DEV [NAME [in|out]], wire [NAME]: see wirewatch.py. NAME if there are many.
 watch_wire()
 {
