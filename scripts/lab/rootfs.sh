@@ -1,17 +1,18 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Prints the path of a guest root, a squashfs of Debian 12 with the tools that tests use.
+# Prints the path of a guest root, a squashfs of Debian with the tools that tests use.
 # Made once per list of packages and versions that the archive offers.
 #
-#   rootfs.sh		what every lab boots with, strongSwan included
-#   rootfs.sh libreswan	for a test of libreswan, which cannot be installed beside strongSwan
+#   rootfs.sh		Debian 12, what every lab boots with, strongSwan included
+#   rootfs.sh libreswan	for tests of libreswan, which cannot be installed beside strongSwan
+#   rootfs.sh trixie	Debian 13, for tests of its strongSwan
 
 set -euo pipefail
 # shellcheck source=scripts/lab/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-ROOT=${1:-bookworm}
+ROOT=${1:-bookworm} RELEASE=bookworm
 case $ROOT in
 bookworm) PACKAGES=(
 	busybox kmod procps util-linux libc-bin gawk jq file
@@ -25,12 +26,18 @@ libreswan) PACKAGES=(
 	busybox kmod procps util-linux libc-bin gawk
 	iproute2 iputils-ping ethtool python3-minimal python3 libreswan
 ) ;;
-*) die "usage: rootfs.sh [libreswan]" ;;
+trixie) RELEASE=trixie PACKAGES=(
+	busybox kmod procps util-linux libc-bin gawk
+	iproute2 iputils-ping ethtool python3-minimal python3
+	strongswan-swanctl charon-systemd libcharon-extra-plugins
+	libstrongswan-standard-plugins libstrongswan-extra-plugins
+) ;;
+*) die "usage: rootfs.sh [libreswan|trixie]" ;;
 esac
 
 make_root() {
 	local dir=$1 conf
-	conf=$(apt_of bookworm)
+	conf=$(apt_of "$RELEASE")
 	need_pkgs mmdebstrap squashfs-tools
 	[ "$(id -u)" = 0 ] || need_pkgs uidmap # mmdebstrap then works in a user namespace
 	# How this machine reaches the archive (proxies and the like) holds for the guest root too.
@@ -46,10 +53,10 @@ build_root() {
 		--dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
 		--dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/info/*' \
 		--customize-hook='rm -f "$1"/etc/apt/apt.conf.d/99mmdebstrap' \
-		bookworm - "$2" | sqfstar -comp lz4 -quiet -no-progress "$1/root.sqfs"
+		"$RELEASE" - "$2" | sqfstar -comp lz4 -quiet -no-progress "$1/root.sqfs"
 }
 
-versions=$(apt-cache -c "$(apt_of bookworm)" policy "${PACKAGES[@]}" | grep Candidate)
+versions=$(apt-cache -c "$(apt_of "$RELEASE")" policy "${PACKAGES[@]}" | grep Candidate)
 dir=$XA_CACHE/rootfs/$ROOT-$(key_of "$(declare -p PACKAGES)" "$(declare -f build_root)" "$versions")
 [ -e "$dir/.done" ] || say "making the guest root $ROOT (once; kept in $XA_CACHE)"
 cached "$dir" make_root "$dir"

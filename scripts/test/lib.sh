@@ -19,7 +19,7 @@
 #     # cpus: 2                   processors, in QEMU (default 1: two that share a thread
 #                                 of the host wait for each other)
 #     # expects-log: REGEX        kernel log lines that are no defect here
-#     # root: libreswan           the guest root for QEMU, see scripts/lab/rootfs.sh
+#     # root: libreswan           the guest root for QEMU (or trixie), see scripts/lab/rootfs.sh
 
 set -euo pipefail
 export LC_ALL=C

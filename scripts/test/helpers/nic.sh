@@ -66,3 +66,18 @@ takes_inbound()
 	grep -q "if_id is not supported" "$TMP/said" || die "$(cat "$TMP/said")"
 	return 1
 }
+
+# takes_packet: does this kernel have packet offload, and A's nic0 as well? For an ip that
+# knows the word.
+takes_packet()
+{
+	local sa="src $OUT4_A dst $OUT4_B proto esp spi 9"
+	# shellcheck disable=SC2086
+	if ip -n "$A" xfrm state add $sa mode tunnel aead "rfc4106(gcm(aes))" \
+		0x00112233445566778899aabbccddeeff01020304 128 offload packet dev nic0 dir out 2>"$TMP/said"; then
+		must ip -n "$A" xfrm state delete $sa
+		return 0
+	fi
+	grep -qE "Unrecognized flags|only crypto offload" "$TMP/said" || die "$(cat "$TMP/said")"
+	return 1
+}

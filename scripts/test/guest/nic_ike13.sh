@@ -1,0 +1,128 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# nic_ike with the strongSwan of Debian 13, which knows more: hw_offload = crypto, packet,
+# or auto, which tries them in turn.
+#
+#     $A  charon-systemd, hw_offload            $B  charon-systemd
+#         ipsec0 10.7.0.1, fd00:7::1                ipsec0 10.7.0.2, fd00:7::2
+#         nic0 (espnic) 192.0.2.1
+#         wire0 --------------------------------    wire0 192.0.2.2
+#
+# root: trixie
+
+# shellcheck source=scripts/test/lib.sh
+. "${TESTDIR:?}/lib.sh"
+# shellcheck source=scripts/test/helpers/traffic.sh
+. "$TESTDIR/helpers/traffic.sh"
+# shellcheck source=scripts/test/helpers/swan.sh
+. "$TESTDIR/helpers/swan.sh"
+# shellcheck source=scripts/test/helpers/nic.sh
+. "$TESTDIR/helpers/nic.sh"
+
+is_accel || skip_all nic_ike13 "espnic is ours alone"
+[ -x $charon ] && have swanctl && [[ $(swanctl --help 2>&1) == *"strongSwan 6."* ]] ||
+	skip_all nic_ike13 "strongSwan 6 (charon-systemd, swanctl) is not installed"
+skip_without_python nic_ike13
+
+# modes: how each SA of A is offloaded
+modes() { ip -n "$A" xfrm state | sed -n 's/.*offload parameters: dev nic0 dir [a-z]* mode //p' | xargs; }
+
+# has_modes NAME WANTED: and the device has as many SAs
+has_modes()
+{
+	same "$1" "$(modes) $(nic "$A" show nic0 sa_count)" "$2 $(wc -w <<<"$2")"
+}
+
+# refused_by_daemon NAME REGEX: no tunnel, and it says why
+refused_by_daemon() { refused "$1" "$2" swan A --initiate --child net; }
+
+lost_in_device() { in_ns "$A" ethtool -S nic0 | grep -E '(failed|drop[a-z_]*): [1-9]' || true; }
+
+# renewed_with MODES: under traffic, and while the device takes no SA
+renewed_with()
+{
+	open_stream "$A" 10.7.0.2
+	rekeyed "$1: rekey under traffic"
+	has_modes "$1: the new SAs are the device's" "$1 $1"
+	must nic "$A" change nic0 refuse=2
+	if [ "$1" = crypto ]; then
+		rekeyed "$1: rekey when the device takes none any more"
+		has_modes "$1: the new SAs are the kernel's" ""
+	else
+		not_if "$1: no rekey when the device takes none any more" swan A --rekey --child net
+		has_modes "$1: the old SAs stay" "$1 $1"
+	fi
+	must nic "$A" change nic0 refuse=0
+	rekeyed "$1: rekey when the device takes them again"
+	has_modes "$1: the new SAs are the device's again" "$1 $1"
+	close_stream "$1: rekeying loses no packet"
+	same "$1: nothing was lost in the device" "$(lost_in_device)" ""
+}
+
+two_hosts
+nic_on A
+# The kernel loads and tests the cipher with its first SA.
+sa_pair
+for ns in "$A" "$B"; do
+	must ip -n "$ns" xfrm state flush
+done
+if ! takes_inbound; then
+	skip "hw_offload with an if_id" "this kernel takes no inbound SA with an if_id into a device"
+	plan_done
+fi
+best=crypto
+takes_packet && best=packet
+xfrm_link A link=nic0
+xfrm_link B
+serve "$B"
+open_client "$A"
+daemons
+
+offloads crypto
+establish "hw_offload = crypto"
+has_modes "both SAs are the device's" "crypto crypto"
+ok_if "with the interface's if_id" with_if_id "$A" 2
+works "hw_offload = crypto"
+ok_if "the device encrypts" test "$(count "$A" ipsec_tx_pkts)" -gt 100
+ok_if "and decrypts" test "$(count "$A" ipsec_rx_pkts)" -gt 20
+renewed_with crypto
+
+offloads packet
+if [ $best = packet ]; then
+	establish "hw_offload = packet"
+	has_modes "both SAs are the device's" "packet packet"
+	works "hw_offload = packet"
+	renewed_with packet
+else
+	refused_by_daemon "hw_offload = packet, and none here can do it: no tunnel" "netlink error"
+fi
+
+offloads auto
+establish "hw_offload = auto"
+has_modes "both SAs are the device's, by the best it can" "$best $best"
+works "hw_offload = auto"
+
+must nic "$A" change nic0 refuse=2
+offloads auto
+establish "a device that cannot do it, auto"
+has_modes "the SAs are the kernel's own" ""
+works "a device that cannot do it, auto"
+
+# Where the device fails, "auto" does so, too.
+must nic "$A" change nic0 refuse=1
+for offload in crypto auto; do
+	offloads $offload
+	refused_by_daemon "a device that fails, $offload: no tunnel" 'netlink error.*\(5\)'
+done
+must nic "$A" change nic0 refuse=0 sa_max=1
+offloads crypto
+refused_by_daemon "a device with room for one SA: no tunnel" 'netlink error.*\(28\)'
+
+must nic "$A" change nic0 sa_max=100
+offloads auto
+establish "a device that works again"
+has_modes "both SAs are the device's" "$best $best"
+ok_if "a tunnel that works again" pings "$A" 10.7.0.2
+ok_if "closing it" swan A --terminate --ike xa
+ok_if "leaves no SA in the device" wait_for 10 eval '[ "$(nic "$A" show nic0 sa_count)" = 0 ]'
+plan_done
