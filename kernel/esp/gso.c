@@ -285,6 +285,32 @@ static int xac_gso_prepare(struct xfrm_state *x, struct sk_buff *segs,
 	return 0;
 }
 
+/*
+ * A train that was handed over whole, to a device that then cannot cut it: a
+ * bond goes by features of its own, and not by those of its active slave. Each
+ * segment is completed as if it had been handed over by itself.
+ *
+ * @offset: of the ESP header, from the MAC header
+ */
+static int xac_gso_hand_over(struct xfrm_state *x, struct sk_buff *segs,
+			     unsigned int offset)
+{
+	unsigned int payload = offset + xac_esp_header_len(x->data);
+	struct sk_buff *skb, *next;
+	int err;
+
+	skb_list_walk_safe(segs, skb, next) {
+		skb_set_transport_header(skb, offset);
+		__skb_pull(skb, payload);
+		err = xac_esp_hand_over_segment(x, skb);
+		if (err)
+			return err;
+		__skb_push(skb, payload);
+	}
+
+	return 0;
+}
+
 /**
  * xac_esp_gso_segment - the gso_segment callback of ESP
  * @fam: outer family
@@ -300,6 +326,7 @@ struct sk_buff *xac_esp_gso_segment(const struct xac_esp_family *fam,
 {
 	struct xfrm_offload *xo = xfrm_offload(skb);
 	unsigned int reserved = skb_shinfo(skb)->gso_segs;
+	unsigned int offset = skb->data - skb_mac_header(skb);
 	struct sk_buff *segs;
 	struct xfrm_state *x;
 	unsigned int header;
@@ -334,6 +361,8 @@ struct sk_buff *xac_esp_gso_segment(const struct xac_esp_family *fam,
 		return segs;
 
 	err = xac_gso_prepare(x, segs, reserved, hardware);
+	if (!err && xo->flags & XFRM_XMIT)
+		err = xac_gso_hand_over(x, segs, offset);
 	if (err) {
 		kfree_skb_list(segs);
 		return ERR_PTR(err);
@@ -363,8 +392,14 @@ static void xac_gso_find_esp(const struct xfrm_state *x, struct sk_buff *skb)
  */
 struct sk_buff *xac_esp_cut(struct xfrm_state *x, struct sk_buff *train)
 {
-	struct sk_buff *segs = skb_gso_segment(train, 0), *skb, *next;
+	struct sk_buff *segs, *skb, *next;
 
+	/* Who has a copy of the train sees no change. */
+	if (!skb_ext_add(train, SKB_EXT_SEC_PATH))
+		return ERR_PTR(-ENOMEM);
+	xfrm_offload(train)->flags &= ~XFRM_XMIT;
+
+	segs = skb_gso_segment(train, 0);
 	if (IS_ERR_OR_NULL(segs))
 		return segs ?: ERR_PTR(-EINVAL);
 

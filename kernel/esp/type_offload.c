@@ -162,6 +162,29 @@ static int xac_esp_hand_over(struct sk_buff *skb)
 	return 0;
 }
 
+/**
+ * xac_esp_hand_over_segment - complete a segment but for IV and ICV
+ * @x: the SA
+ * @skb: the segment, data at the payload, to be given to a device that encrypts
+ *
+ * Context: bottom halves off.
+ * Return: 0 or a negative errno.
+ */
+int xac_esp_hand_over_segment(struct xfrm_state *x, struct sk_buff *skb)
+{
+	struct xfrm_offload *xo = xfrm_offload(skb);
+	u64 seq;
+	int err;
+
+	err = xac_esp_add_trailer(x->data, skb, xo);
+	if (err)
+		return err;
+	seq = xac_esp_next_seq(xo, skb);
+	ip_esp_hdr(skb)->seq_no = htonl(lower_32_bits(seq));
+
+	return xac_esp_hand_over(skb);
+}
+
 /*
  * Encrypting a segment of a train has failed. If the core learned of it, it
  * would lose the segments before it; so the segment is sent, without what it

@@ -253,10 +253,17 @@ static int xac_nic_change_mtu(struct net_device *dev, int mtu)
 	return 0;
 }
 
-/* Without the first there is nothing for the others to be of. */
+/*
+ * Without the first of ESP there is nothing for the others to be of. And a bond
+ * leaves sums to be made by whatever slave gets the packet: the core would make
+ * them over the trailer as well.
+ */
 static netdev_features_t xac_nic_fix_features(struct net_device *dev,
 					      netdev_features_t features)
 {
+	if (netif_is_bond_slave(dev))
+		features |= NETIF_F_HW_CSUM;
+
 	return features & NETIF_F_HW_ESP ? features : features & ~XAC_NIC_ESP;
 }
 
@@ -620,6 +627,8 @@ static int xac_nic_device_event(struct notifier_block *nb, unsigned long event,
 	struct net_device *lower = netdev_notifier_info_to_dev(ptr);
 	struct xac_nic *nic = xac_nic_above(lower);
 
+	if (event == NETDEV_CHANGEUPPER && xac_is_nic(lower))
+		netdev_update_features(lower);
 	if (!nic)
 		return NOTIFY_DONE;
 

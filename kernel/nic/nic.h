@@ -141,7 +141,7 @@ int xac_nic_sas_init(struct xac_nic *nic);
 void xac_nic_sas_exit(struct xac_nic *nic);
 struct xfrm_state *xac_nic_sa_find(struct xac_nic *nic, const void *daddr,
 				   __be32 spi, unsigned short family);
-bool xac_nic_has_sa(const struct xac_nic *nic, const struct xfrm_state *x);
+bool xac_nic_has_sa(struct xac_nic *nic, const struct xfrm_state *x);
 void xac_nic_sa_lose(struct xac_nic *nic, __be32 spi);
 
 /* transmit.c */

@@ -113,6 +113,26 @@ struct xfrm_state *xac_nic_sa_find(struct xac_nic *nic, const void *daddr,
 	return NULL;
 }
 
+/*
+ * A bond moves its SAs from slave to slave, and these need not be espnics: what
+ * the handle means is not known before the SA is found here.
+ */
+static const struct xac_nic_sa *xac_nic_sa_of_bond(struct xac_nic *nic,
+						   const struct xfrm_state *x)
+{
+	struct rhlist_head *list, *pos;
+	struct xac_nic_key key;
+	struct xac_nic_sa *sa;
+
+	xac_nic_key_set(&key, &x->id.daddr, x->id.spi, x->props.family);
+	list = rhltable_lookup(&nic->sas, &key, xac_nic_sas);
+	rhl_for_each_entry_rcu(sa, pos, list, node)
+		if (sa->x == x)
+			return sa;
+
+	return NULL;
+}
+
 /**
  * xac_nic_has_sa - does the device encrypt for this SA?
  * @nic: the device
@@ -120,9 +140,11 @@ struct xfrm_state *xac_nic_sa_find(struct xac_nic *nic, const void *daddr,
  *
  * Context: RCU.
  */
-bool xac_nic_has_sa(const struct xac_nic *nic, const struct xfrm_state *x)
+bool xac_nic_has_sa(struct xac_nic *nic, const struct xfrm_state *x)
 {
-	const struct xac_nic_sa *sa = xac_nic_sa_of(x);
+	const struct xac_nic_sa *sa = x->xso.dev == nic->dev ?
+				      xac_nic_sa_of(x) :
+				      xac_nic_sa_of_bond(nic, x);
 
 	return sa && sa->nic == nic && !READ_ONCE(sa->lost);
 }
@@ -241,7 +263,7 @@ uncount:
 }
 
 /* Called with the SA locked or not; it may be told more than once. */
-static void xac_sa_delete(struct net_device *dev, struct xfrm_state *x)
+static void xac_sa_delete(struct xfrm_state *x)
 {
 	struct xac_nic_sa *sa;
 
