@@ -90,6 +90,7 @@ struct xk_link {
 int xk_link_new(struct net *net, struct xk_link *link);
 int xk_link_change(struct net *net, struct xk_link *link);
 int xk_link_del(struct net *net, const char *name);
+int xk_nic_new(struct net *net, const char *name, u32 peer);
 int xk_addr_add(struct net *net, const struct net_device *dev,
 		unsigned short family, const void *addr, u8 prefix);
 struct net_device *xk_dev_by_name(struct net *net, const char *name);
@@ -287,6 +288,7 @@ extern struct kunit_suite xac_icmp_suite;
 extern struct kunit_suite xac_late_suite;
 extern struct kunit_suite xac_lwtunnel_suite;
 extern struct kunit_suite xac_counters_suite;
+extern struct kunit_suite xac_nic_suite;
 extern struct kunit_suite xac_slots_suite;
 extern struct kunit_suite xac_fuzz_suite;
 

@@ -3,6 +3,7 @@
  * Links and addresses for the suites, by netlink requests as user space sends
  * them.
  */
+#include <linux/espnic.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <net/netlink.h>
@@ -194,6 +195,43 @@ int xk_link_del(struct net *net, const char *name)
 	}
 
 	return xk_rtnl(net, msg, NULL);
+}
+
+/**
+ * xk_nic_new - "ip link add NAME type espnic [peer PEER]"
+ * @net: namespace
+ * @name: of the device
+ * @peer: index of another one, or 0
+ *
+ * Return: the errno that the kernel answered.
+ */
+int xk_nic_new(struct net *net, const char *name, u32 peer)
+{
+	const struct ifinfomsg ifm = {};
+	struct nlattr *info, *data;
+	struct sk_buff *msg;
+
+	msg = xk_msg(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &ifm, sizeof(ifm));
+	if (!msg)
+		return -ENOMEM;
+
+	if (nla_put_string(msg, IFLA_IFNAME, name))
+		goto free_msg;
+	info = nla_nest_start(msg, IFLA_LINKINFO);
+	if (!info || nla_put_string(msg, IFLA_INFO_KIND, "espnic"))
+		goto free_msg;
+	data = nla_nest_start(msg, IFLA_INFO_DATA);
+	if (!data || (peer && nla_put_u32(msg, IFLA_ESPNIC_PEER, peer)))
+		goto free_msg;
+	nla_nest_end(msg, data);
+	nla_nest_end(msg, info);
+
+	return xk_rtnl(net, msg, NULL);
+
+free_msg:
+	nlmsg_free(msg);
+
+	return -EMSGSIZE;
 }
 
 /**

@@ -26,6 +26,7 @@ static struct kunit_suite *xac_suites[] = {
 	&xac_late_suite,
 	&xac_link_suite,
 	&xac_lwtunnel_suite,
+	&xac_nic_suite,
 	&xac_receive_suite,
 	&xac_slots_suite,
 	&xac_table_suite,

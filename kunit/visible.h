@@ -12,6 +12,7 @@ struct net_device;
 struct notifier_block;
 struct sk_buff;
 struct xac_dev;
+struct xfrm_offload;
 struct xfrm_if_decode_session_result;
 struct xfrm_state;
 
@@ -29,6 +30,9 @@ unsigned int xac_default_mtu(const struct xac_dev *xd);
 bool xac_completed_async(const struct sk_buff *skb);
 bool xac_decode_session_cb(struct sk_buff *skb, unsigned short family,
 			   struct xfrm_if_decode_session_result *res);
+
+/* nic/transmit.c */
+u64 xac_nic_seq(const struct sk_buff *skb, const struct xfrm_offload *xo);
 
 /* iface/transmit.c */
 bool xac_fits(const struct sk_buff *skb, u32 mtu);

@@ -9,6 +9,7 @@
 #include <net/esp.h>
 
 #include "compat/gso.h"
+#include "compat/kunit.h"
 #include "esp/esp.h"
 #include "esp/layout.h"
 #include "nic/nic.h"
@@ -156,7 +157,8 @@ static int xac_nic_sum(struct sk_buff *skb, struct crypto_aead *aead)
  * The number of a packet: the header has the lower half; the security path has
  * the upper one, as of the number that was next when it was written.
  */
-static u64 xac_nic_seq(const struct sk_buff *skb, const struct xfrm_offload *xo)
+VISIBLE_IF_KUNIT u64 xac_nic_seq(const struct sk_buff *skb,
+				 const struct xfrm_offload *xo)
 {
 	u32 low = ntohl(ip_esp_hdr(skb)->seq_no);
 	u32 high = xo->seq.hi - (low > xo->seq.low);
