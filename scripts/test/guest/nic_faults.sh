@@ -5,6 +5,10 @@
 #
 #     $A  nic0                                    $B
 #         wire0 ---------------- veth ----------- wire0
+#         10.7.0.1, fd00:7::1                     10.7.0.2, fd00:7::2
+#
+# The tunnel is an xfrm interface's, or of routes and policies alone where the kernel
+# gives a device no inbound SA with an if_id.
 
 # shellcheck source=scripts/test/lib.sh
 . "${TESTDIR:?}/lib.sh"
@@ -77,6 +81,33 @@ corrupts()
 	tunnel_works "afterwards"
 }
 
+# routes HOST DEV NEAR FAR: to the other host's inner addresses, by DEV
+routes()
+{
+	local gw4=OUT4_B gw6=OUT6_B
+	[ "$1" = A ] || gw4=OUT4_A gw6=OUT6_A
+	must ip -n "${!1}" -batch - <<-END
+		route replace 10.7.0.$4/32 via ${!gw4} dev $2 src 10.7.0.$3
+		route replace fd00:7::$4/128 via ${!gw6} dev $2 src fd00:7::$3
+	END
+}
+
+# way HOST DEV NEAR FAR: inner addresses, routes and policies, without an interface
+way()
+{
+	local src=OUT4_A dst=OUT4_B net
+	[ "$1" = A ] || src=OUT4_B dst=OUT4_A
+	must ip -n "${!1}" addr add 10.7.0.$3/32 dev lo
+	must ip -n "${!1}" addr add fd00:7::$3/128 dev lo nodad
+	routes "$@"
+	for net in 10.7.0. fd00:7::; do
+		must ip -n "${!1}" -batch - <<-END
+			xfrm policy add src $net$3 dst $net$4 dir out tmpl src ${!src} dst ${!dst} proto esp reqid 1 mode tunnel
+			xfrm policy add src $net$4 dst $net$3 dir in tmpl src ${!dst} dst ${!src} proto esp reqid 1 mode tunnel
+		END
+	done
+}
+
 tunnel_works() { ok_if "$1: the tunnel works" pings "$A" 10.7.0.2; }
 
 reorders()
@@ -100,7 +131,8 @@ stalls()
 	must ip -n "$A" link set nic0 down
 	must in_ns "$A" tc qdisc add dev nic0 root pfifo limit 1000
 	takes_addresses A nic0
-	nic_sas A
+	nic_sas A if_id=$if_id
+	[ $if_id != 0 ] || routes A nic0 1 2
 	wire_works "with a queue"
 	tunnel_works "with a queue"
 	got=$(stat "$B" wire0 rx_packets)
@@ -125,18 +157,25 @@ loses()
 	same "and that is counted" $(($(count "$A" ipsec_tx_drop_no_state) - dropped)) 3
 	same "the kernel knows nothing of it" "$(offloaded)" 2
 	must ip -n "$A" xfrm state flush
-	nic_sas A
+	nic_sas A if_id=$if_id
 	tunnel_works "with the SAs made anew"
 }
 
 two_hosts
 nic_on A
-takes_inbound || skip_all nic_faults "this kernel gives no inbound SA with an if_id to a device"
-nic_sas A
-sa_pair sides=B
-policy_pair
-xfrm_link A link=nic0
-xfrm_link B
+# if_id of all SAs and policies, or 0: "ip xfrm" says nothing of it then.
+if_id=7
+takes_inbound || if_id=0
+nic_sas A if_id=$if_id
+sa_pair sides=B if_id=$if_id
+if [ $if_id = 0 ]; then
+	way A nic0 1 2
+	way B wire0 2 1
+else
+	policy_pair
+	xfrm_link A link=nic0
+	xfrm_link B
+fi
 serve "$B"
 open_client "$A"
 tunnel_works "at first"
