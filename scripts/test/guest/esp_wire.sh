@@ -22,19 +22,6 @@
 # shellcheck source=scripts/test/helpers/esp.sh
 . "$TESTDIR/helpers/esp.sh"
 
-# keys SPI ALG [ESN]: as espwire.py wants them
-keys()
-{
-	local ALG key
-	esp_alg "$2"
-	case $2 in
-	gcm128) key=gcm:${ALG[2]} ;;
-	chacha) key=chacha:${ALG[2]} ;;
-	sha256) key=cbc:${ALG[2]}${ALG[5]#0x} ;;
-	esac
-	echo "$1=$key${3:+:$3}"
-}
-
 # The cases: MODE OUTER INNER ALG ESN
 sent_cases=("tunnel 4 4 gcm128 0" "tunnel 6 6 gcm128 1" "tunnel 4 6 chacha 0"
 	"tunnel 6 4 chacha 1" "tunnel 4 4 sha256 0" "tunnel 6 6 sha256 1")

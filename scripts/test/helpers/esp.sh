@@ -21,6 +21,7 @@ esp_alg()
 	gcm64) ALG=(aead "rfc4106(gcm(aes))" "$k160" 64) ;;
 	gcm96) ALG=(aead "rfc4106(gcm(aes))" "$k160" 96) ;;
 	gcm128) ALG=(aead "rfc4106(gcm(aes))" "$k160" 128) ;;
+	gcm256) ALG=(aead "rfc4106(gcm(aes))" "${k256}01020304" 128) ;;
 	ccm) ALG=(aead "rfc4309(ccm(aes))" "${k128}010203" 128) ;;
 	gmac) ALG=(aead "rfc4543(gcm(aes))" "$k160" 128) ;;
 	chacha) ALG=(aead "rfc7539esp(chacha20,poly1305)" "${k256}01020304" 128) ;;
@@ -35,6 +36,20 @@ esp_alg()
 	plain) ALG=(enc ecb\(cipher_null\) "" auth digest_null "") ;;
 	*) die "esp_alg: $1" ;;
 	esac
+}
+
+# keys SPI ALG [ESN]: as espwire.py wants them
+keys()
+{
+	local ALG name
+	esp_alg "$2"
+	case $2 in
+	gcm128 | gcm256) name=gcm ;;
+	sha256) name=cbc ;;
+	*) name=$2 ;;
+	esac
+	[ "${ALG[0]}" = aead ] || ALG[2]+=${ALG[5]#0x}
+	echo "$1=$name:${ALG[2]}${3:+:$3}"
 }
 
 # case_addrs N 4|6: sets IN_A and IN_B

@@ -23,9 +23,11 @@ espwire.py listen PORT
     For every line on its input, one line as soon as something comes: what a datagram
     has brought, and the counters of /proc/net/xfrm_stat that have risen.
 
-KEYS: SPI=gcm|chacha|cbc:HEX[:ESN], HEX being what ip xfrm is given, with encryption
-and authentication key of cbc(aes), hmac(sha256) joined; ESN the upper half of the
-next sequence number. The mode of the SA is tunnel.
+KEYS: SPI=ALG:HEX[:ESN], HEX being what ip xfrm is given, with encryption and
+authentication key joined; ESN the upper half of the next sequence number. ALG is one
+of gcm64, gcm96, gcm (128 bits of ICV), gmac, ccm, chacha, cbc (hmac(sha256)), sha1,
+sha384, sha512, xcbc, cmac (these with cbc(aes)), ctr (hmac(sha256)), null (hmac(sha1)).
+Tunnel and transport mode are judged by what is within; what is forged is in a tunnel.
 """
 import hashlib
 import hmac
@@ -41,7 +43,17 @@ from rawpkt import checksum
 SOL_PACKET, PACKET_STATISTICS, PACKET_OUTGOING, ETH_P_ALL = 263, 6, 4, 3
 SO_RCVBUFFORCE = 33
 PATIENCE = 5 * int(os.environ.get('SLOW') or 1)  # seconds in which something must happen
-IPIP, TCP, UDP, IPV6, ESP, NONE, ICMPV6 = 4, 6, 17, 41, 50, 59, 58
+ICMP, IPIP, TCP, UDP, IPV6, ESP, NONE, ICMPV6 = 1, 4, 6, 17, 41, 50, 59, 58
+
+# What encrypts and what authenticates, bytes of IV and ICV, block, bytes of salt.
+ALGS = {'gcm64': ('gcm', None, 8, 8, 4, 4), 'gcm96': ('gcm', None, 8, 12, 4, 4), 'gcm': ('gcm', None, 8, 16, 4, 4),
+        'gmac': ('gmac', None, 8, 16, 4, 4), 'ccm': ('ccm', None, 8, 16, 4, 3),
+        'chacha': ('chacha', None, 8, 16, 4, 4), 'cbc': ('cbc', 'sha256', 16, 16, 16, 0),
+        'sha1': ('cbc', 'sha1', 16, 12, 16, 0), 'sha384': ('cbc', 'sha384', 16, 24, 16, 0),
+        'sha512': ('cbc', 'sha512', 16, 32, 16, 0), 'xcbc': ('cbc', 'xcbc', 16, 12, 16, 0),
+        'cmac': ('cbc', 'cmac', 16, 12, 16, 0), 'ctr': ('ctr', 'sha256', 8, 16, 4, 4),
+        'null': ('null', 'sha1', 0, 12, 4, 0)}
+AUTH_KEY = {'sha1': 20, 'sha256': 32, 'sha384': 48, 'sha512': 64, 'xcbc': 16, 'cmac': 16}
 
 
 class Bad(Exception):
@@ -55,8 +67,8 @@ def check_transport(addrs, proto, data):
             raise Bad('checksum of protocol %d within' % proto)
 
 
-def check_inner(proto, data):
-    """A whole IP packet, not a byte more or less."""
+def check_inner(proto, data, addrs):
+    """A whole IP packet, not a byte more or less; or the payload of one between addrs."""
     if proto == IPIP:
         size = (data[0] & 15) * 4
         if data[0] >> 4 != 4 or struct.unpack('!H', data[2:4])[0] != len(data):
@@ -69,27 +81,46 @@ def check_inner(proto, data):
         if data[0] >> 4 != 6 or struct.unpack('!H', data[4:6])[0] != len(data) - 40:
             raise Bad('length of the IPv6 packet within')
         check_transport(data[8:40], data[6], data[40:])
+    elif proto == ICMP and not checksum(data):
+        pass
+    elif proto in (TCP, UDP, ICMPV6):
+        if proto == UDP and struct.unpack('!H', data[4:6])[0] != len(data):
+            raise Bad('length of the UDP datagram within')
+        check_transport(addrs, proto, data)
     else:
         raise Bad('next header %d' % proto)
 
 
+def cmac(key, data, last=None):
+    """AES-CMAC (RFC 4493), or with last=(full, padded): its kin (RFC 3566), of these keys"""
+    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+    from cryptography.hazmat.primitives import cmac as lib
+    if not last:
+        mac = lib.CMAC(algorithms.AES(key))
+        mac.update(data)
+        return mac.finalize()
+    full = data and not len(data) % 16
+    if not full:
+        data += b'\x80' + bytes(-(len(data) + 1) % 16)
+    tail = bytes(x ^ y for x, y in zip(data[-16:], last[0] if full else last[1]))
+    cipher = Cipher(algorithms.AES(key), modes.CBC(bytes(16))).encryptor()
+    return cipher.update(data[:-16] + tail)[-16:]
+
+
 class Sa:
-    """Keys of one SA, RFC 4106, 7634, 3602 with 4868."""
+    """Keys of one SA, RFC 4106, 4543, 4309, 7634, 3602, 3686, 2410 with 4868, 2404, 3566, 4494."""
 
     def __init__(self, words):
         spi, _, rest = words.partition('=')
         alg, key, *esn = rest.split(':')
-        self.spi, self.alg = int(spi, 0), alg
+        self.spi = int(spi, 0)
+        self.alg, self.mac, self.iv_len, self.icv_len, self.block, salt = ALGS[alg]
         key = bytes.fromhex(key.replace('0x', ''))
         self.esn = int(esn[0], 0) if esn else None
         self.last = None
-        self.iv_len, self.icv_len, self.block = (16, 16, 16) if alg == 'cbc' else (8, 16, 4)
-        if alg == 'cbc':
-            self.key, self.auth = key[:16], key[16:]
-            return
-        from cryptography.hazmat.primitives.ciphers import aead
-        make = {'gcm': aead.AESGCM, 'chacha': aead.ChaCha20Poly1305}[alg]
-        self.aead, self.salt = make(key[:-4]), key[-4:]
+        split = len(key) - AUTH_KEY.get(self.mac, 0)
+        key, self.auth = key[:split], key[split:]
+        self.key, self.salt = key[:len(key) - salt], key[len(key) - salt:]
 
     def upper(self, low):
         """The upper half that belongs to the lower one, RFC 4303 appendix A."""
@@ -103,28 +134,58 @@ class Sa:
             return head
         return head[:4] + (upper or self.upper(struct.unpack('!I', head[4:])[0])) + head[4:]
 
-    def cbc(self, iv):
+    def cipher(self, iv):
+        """That of an SA with a separate ICV; None: it does not encrypt"""
         from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-        return Cipher(algorithms.AES(self.key), modes.CBC(iv))
+        if self.alg == 'null':
+            return None
+        mode = modes.CBC(iv) if self.alg == 'cbc' else modes.CTR(self.salt + iv + struct.pack('!I', 1))
+        return Cipher(algorithms.AES(self.key), mode)
 
     def icv(self, packet, upper=None):
         if self.esn is None:
             upper = b''
-        upper = self.upper(struct.unpack('!I', packet[4:8])[0]) if upper is None else upper
-        return hmac.new(self.auth, packet + upper, hashlib.sha256).digest()[:self.icv_len]
+        data = packet + (self.upper(struct.unpack('!I', packet[4:8])[0]) if upper is None else upper)
+        if self.mac == 'cmac':
+            mac = cmac(self.auth, data)
+        elif self.mac == 'xcbc':
+            one, two, three = (self.block_of(bytes([n]) * 16) for n in (1, 2, 3))
+            mac = cmac(one, data, (two, three))
+        else:
+            mac = hmac.new(self.auth, data, self.mac).digest()
+        return mac[:self.icv_len]
+
+    def block_of(self, data):
+        from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+        return Cipher(algorithms.AES(self.auth), modes.ECB()).encryptor().update(data)
+
+    def open_aead(self, head, iv, body):
+        from cryptography.exceptions import InvalidTag
+        from cryptography.hazmat.primitives.ciphers import Cipher, aead, algorithms, modes
+        nonce, text, tag = self.salt + iv, body[:-self.icv_len], body[-self.icv_len:]
+        try:
+            if self.alg == 'chacha':
+                return aead.ChaCha20Poly1305(self.key).decrypt(nonce, body, self.aad(head))
+            if self.alg == 'ccm':
+                return aead.AESCCM(self.key, self.icv_len).decrypt(nonce, body, self.aad(head))
+            gcm = Cipher(algorithms.AES(self.key), modes.GCM(nonce, tag, self.icv_len)).decryptor()
+            gcm.authenticate_additional_data(self.aad(head) + (iv + text if self.alg == 'gmac' else b''))
+            plain = gcm.update(b'' if self.alg == 'gmac' else text) + gcm.finalize()
+            return text if self.alg == 'gmac' else plain
+        except InvalidTag:
+            raise Bad('ICV') from None
 
     def open(self, packet):
         iv, body = packet[8:8 + self.iv_len], packet[8 + self.iv_len:]
-        if self.alg == 'cbc':
-            if self.icv(packet[:-self.icv_len]) != packet[-self.icv_len:]:
-                raise Bad('ICV')
-            cipher = self.cbc(iv).decryptor()
-            return cipher.update(body[:-self.icv_len]) + cipher.finalize()
-        from cryptography.exceptions import InvalidTag
-        try:
-            return self.aead.decrypt(self.salt + iv, body, self.aad(packet[:8]))
-        except InvalidTag:
-            raise Bad('ICV') from None
+        if not self.mac:
+            return self.open_aead(packet[:8], iv, body)
+        if self.icv(packet[:-self.icv_len]) != packet[-self.icv_len:]:
+            raise Bad('ICV')
+        text, cipher = body[:-self.icv_len], self.cipher(iv)
+        if not cipher:
+            return text
+        decryptor = cipher.decryptor()
+        return decryptor.update(text) + decryptor.finalize()
 
     def seal(self, seq, plain):
         """seq: of 64 bits with ESN, whose upper half counts from the one in the keys"""
@@ -132,19 +193,21 @@ class Sa:
         upper = struct.pack('!I', (self.esn or 0) + (seq >> 32))
         iv = hashlib.sha256(head).digest()[:self.iv_len]
         if self.alg == 'cbc':
-            cipher = self.cbc(iv).encryptor()
+            cipher = self.cipher(iv).encryptor()
             packet = head + iv + cipher.update(plain) + cipher.finalize()
             return packet + self.icv(packet, upper)
-        return head + iv + self.aead.encrypt(self.salt + iv, plain, self.aad(head, upper))
+        from cryptography.hazmat.primitives.ciphers import aead
+        make = {'gcm': aead.AESGCM, 'chacha': aead.ChaCha20Poly1305}[self.alg]
+        return head + iv + make(self.key).encrypt(self.salt + iv, plain, self.aad(head, upper))
 
-    def check(self, packet):
+    def check(self, packet, addrs):
         plain = self.open(packet)
         pad, proto = plain[-2], plain[-1]
         if len(plain) % self.block or pad >= self.block:
             raise Bad('%d bytes of padding' % pad)
         if plain[-2 - pad:-2] != bytes(range(1, pad + 1)):
             raise Bad('padding %s' % plain[-2 - pad:-2].hex())
-        check_inner(proto, plain[:-2 - pad])
+        check_inner(proto, plain[:-2 - pad], addrs)
 
 
 class Seen:
@@ -168,7 +231,7 @@ class Seen:
 
     def judge(self):
         count, before, fresh = self.count, len(self.numbers), []
-        for packet in self.packets:
+        for packet, addrs in self.packets:
             seq = self.number(struct.unpack('!I', packet[4:8])[0])
             if seq in self.numbers:
                 count['twice'] += 1
@@ -179,9 +242,9 @@ class Seen:
             fresh.append(seq)
             iv = packet[8:8 + (self.sa.iv_len if self.sa else 8)]
             if self.sa:
-                count['ivs'] += iv in self.ivs
+                count['ivs'] += iv in self.ivs and self.sa.iv_len > 0
                 self.ivs.add(iv)
-                self.decrypt(packet)
+                self.decrypt(packet, addrs)
         first, last = min(fresh), max(fresh)
         if self.judged is not None:
             first = min(first, self.judged + 1)
@@ -194,20 +257,20 @@ class Seen:
 
     judged = None
 
-    def decrypt(self, packet):
+    def decrypt(self, packet, addrs):
         try:
-            self.sa.check(packet)
+            self.sa.check(packet, addrs)
         except (Bad, IndexError, struct.error, ValueError) as e:
             self.reason = self.reason or ' (%s)' % e
             self.count['bad'] += 1
 
 
 def esp_of(kind, ip):
-    """The ESP packet within an IP packet, or None"""
+    """The ESP packet within an IP packet and its addresses, or None"""
     if kind == 0x0800 and ip[9] == ESP:
-        return ip[(ip[0] & 15) * 4:struct.unpack('!H', ip[2:4])[0]]
+        return ip[(ip[0] & 15) * 4:struct.unpack('!H', ip[2:4])[0]], ip[12:20]
     if kind == 0x86dd and ip[6] == ESP:
-        return ip[40:40 + struct.unpack('!H', ip[4:6])[0]]
+        return ip[40:40 + struct.unpack('!H', ip[4:6])[0]], ip[8:40]
     return None
 
 
@@ -219,7 +282,7 @@ def drain(sock, way, seen):
             return
         esp = esp_of(addr[1], packet)
         if esp and ('out' if addr[2] == PACKET_OUTGOING else 'in') == way:
-            spi = struct.unpack('!I', esp[:4])[0]
+            spi = struct.unpack('!I', esp[0][:4])[0]
             if spi not in seen:
                 seen[spi] = Seen(None)
             seen[spi].spi = spi
