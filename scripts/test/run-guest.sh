@@ -60,7 +60,7 @@ make_indir() {
 	fi
 	# The kernel's own tests of IPsec are judges as well.
 	mkdir "$in/helpers/selftests"
-	cp "$("$XA_TOP/scripts/lab/uml.sh" build plain)"/src/tools/testing/selftests/net/{vrf-xfrm-tests,xfrm_policy,l2tp,pmtu}.sh \
+	cp "$("$XA_TOP/scripts/lab/uml.sh" build plain)"/src/tools/testing/selftests/net/{vrf-xfrm-tests,xfrm_policy,l2tp,pmtu,rtnetlink}.sh \
 		"$in/helpers/selftests/"
 	cat >"$in/run.sh" <<-'RUN'
 		. "$IN/env"

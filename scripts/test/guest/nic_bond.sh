@@ -215,6 +215,7 @@ passes "nic1 is active" nic1 nic0
 ok_if "and go on without a gap" dense "$(esp_seen sent)"
 activate nic0
 slave_with_less
+ok_if "and its numbers are dense, too" dense "$(esp_seen sent)"
 no_errors "until now"
 under_way "moved to and fro" back_and_forth
 same "the SAs are where they belong" "$(counts)" "0 $sas"
