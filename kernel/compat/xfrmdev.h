@@ -47,8 +47,9 @@ static struct net_device *xac_xdo_dev(const struct xfrm_state *x)
 	const struct bonding *bond = netdev_priv(x->xso.dev);
 	const struct slave *slave;
 
+	/* What an acquire reserves has but the device that it names. */
 	if (!netif_is_bond_master(x->xso.dev))
-		return x->xso.real_dev;
+		return x->xso.real_dev ?: x->xso.dev;
 	slave = rcu_dereference(bond->curr_active_slave);
 
 	return slave ? slave->dev : NULL;

@@ -45,7 +45,8 @@ struct xac_esp_inner {
  * @offloads: GRO and GSO callbacks of the protocols within
  * @ipip_gso_type: of a train of packets of the other family within
  * @ipip_proto: the IP protocol number of such a packet
- * @put_header: the outer header of a tunnel, all but its length; data is there
+ * @put_header: the outer header of a tunnel, all but its length; data is
+ * there. The route is the one that the packet leaves by
  * @set_length: the outer header learns how long the packet has become; data
  * is at that header
  * @total_len: of the packet, as its IP header says
@@ -61,7 +62,8 @@ struct xac_esp_family {
 	unsigned int ipip_gso_type;
 	u8 ipip_proto;
 	void (*put_header)(struct sk_buff *skb, const struct xfrm_state *x,
-			   const struct xac_esp_inner *inner);
+			   const struct xac_esp_inner *inner,
+			   struct dst_entry *route);
 	void (*set_length)(struct sk_buff *skb);
 	unsigned int (*total_len)(const void *iph);
 	unsigned int (*nexthdr_offset)(const struct sk_buff *skb,
@@ -85,6 +87,8 @@ int xac_esp_open(struct xfrm_state *x, struct sk_buff *skb, __be32 seq,
 		 void (*late)(struct sk_buff *skb, int err));
 
 /* output.c */
+void xac_esp_wrap(struct xfrm_state *x, struct sk_buff *skb, u64 seq,
+		  struct dst_entry *route);
 int xac_short_output(struct net *net, struct sock *sk, struct sk_buff *skb);
 
 /* gso.c */

@@ -8,7 +8,8 @@
 #include "esp/esp.h"
 
 static void xac_ipv4_put_header(struct sk_buff *skb, const struct xfrm_state *x,
-				const struct xac_esp_inner *inner)
+				const struct xac_esp_inner *inner,
+				struct dst_entry *route)
 {
 	struct iphdr *iph = ip_hdr(skb);
 
@@ -20,7 +21,7 @@ static void xac_ipv4_put_header(struct sk_buff *skb, const struct xfrm_state *x,
 	iph->ihl = sizeof(*iph) / 4;
 	iph->tos = inner->dsfield;
 	iph->frag_off = inner->df ? htons(IP_DF) : 0;
-	iph->ttl = ip4_dst_hoplimit(xfrm_dst_child(skb_dst(skb)));
+	iph->ttl = ip4_dst_hoplimit(route);
 	iph->protocol = IPPROTO_ESP;
 	iph->saddr = x->props.saddr.a4;
 	iph->daddr = x->id.daddr.a4;
@@ -28,7 +29,8 @@ static void xac_ipv4_put_header(struct sk_buff *skb, const struct xfrm_state *x,
 }
 
 static void xac_ipv6_put_header(struct sk_buff *skb, const struct xfrm_state *x,
-				const struct xac_esp_inner *inner)
+				const struct xac_esp_inner *inner,
+				struct dst_entry *route)
 {
 	struct ipv6hdr *iph = ipv6_hdr(skb);
 
@@ -40,7 +42,7 @@ static void xac_ipv6_put_header(struct sk_buff *skb, const struct xfrm_state *x,
 
 	ip6_flow_hdr(iph, inner->dsfield, inner->flow_label);
 	iph->nexthdr = IPPROTO_ESP;
-	iph->hop_limit = ip6_dst_hoplimit(xfrm_dst_child(skb_dst(skb)));
+	iph->hop_limit = ip6_dst_hoplimit(route);
 	iph->saddr = x->props.saddr.in6;
 	iph->daddr = x->id.daddr.in6;
 }

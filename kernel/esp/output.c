@@ -133,8 +133,15 @@ static void xac_short_look_inside(struct xac_esp_inner *inner,
 		inner->dsfield &= ~INET_ECN_MASK;
 }
 
-/* The packet gets all but IV and ICV. It has the room. */
-static void xac_short_wrap(struct xfrm_state *x, struct sk_buff *skb, u64 seq)
+/**
+ * xac_esp_wrap - a tunnel's packet gets all but IV, ICV and outer length
+ * @x: the SA
+ * @skb: the packet, data at its IP header; owned, with room for all that comes
+ * @seq: its sequence number
+ * @route: what it leaves by
+ */
+void xac_esp_wrap(struct xfrm_state *x, struct sk_buff *skb, u64 seq,
+		  struct dst_entry *route)
 {
 	const struct xac_esp_family *fam = xac_esp_family(x->props.family);
 	struct crypto_aead *aead = x->data;
@@ -157,7 +164,7 @@ static void xac_short_wrap(struct xfrm_state *x, struct sk_buff *skb, u64 seq)
 	skb_reset_mac_header(skb);
 	skb->mark = xfrm_smark_get(skb->mark, x);
 	skb->encapsulation = 0;
-	fam->put_header(skb, x, &inner);
+	fam->put_header(skb, x, &inner, route);
 }
 
 /* Return: @err */
@@ -230,7 +237,7 @@ static int xac_short_transform(struct net *net, struct sock *sk,
 				      err);
 
 	secpath_reset(skb);
-	xac_short_wrap(x, skb, seq);
+	xac_esp_wrap(x, skb, seq, xfrm_dst_child(dst));
 	err = xac_esp_seal(x, skb, seq, xac_short_leave_late);
 	if (err == -EINPROGRESS)
 		return 0;

@@ -14,11 +14,16 @@ static const char * const xac_nic_names[] = {
 	[XAC_NIC_RX_FAILED]	 = "ipsec_rx_failed",
 	[XAC_NIC_RX_NO_SA]	 = "ipsec_rx_no_sa",
 	[XAC_NIC_RX_NO_MEMORY]	 = "ipsec_rx_drop_sp_alloc",
+	[XAC_NIC_RX_REPLAY]	 = "ipsec_rx_drop_replay",
+	[XAC_NIC_RX_EXPIRED]	 = "ipsec_rx_drop_expired",
+	[XAC_NIC_RX_MISMATCH]	 = "ipsec_rx_drop_mismatch_sa_sel",
+	[XAC_NIC_RX_POLICY]	 = "ipsec_rx_drop_policy",
 	[XAC_NIC_TX_PKTS]	 = "ipsec_tx_pkts",
 	[XAC_NIC_TX_BYTES]	 = "ipsec_tx_bytes",
 	[XAC_NIC_TX_NO_SA]	 = "ipsec_tx_drop_no_state",
 	[XAC_NIC_TX_UNFINISHED]	 = "ipsec_tx_drop_bundle",
 	[XAC_NIC_TX_FAILED]	 = "ipsec_tx_drop_pkts",
+	[XAC_NIC_TX_EXPIRED]	 = "ipsec_tx_drop_expired",
 };
 
 static_assert(ARRAY_SIZE(xac_nic_names) == XAC_NIC_COUNTS);

@@ -336,6 +336,8 @@ static void xac_nic_setup(struct net_device *dev)
 	dev->needs_free_netdev	= true;
 	dev->priv_destructor	= xac_nic_free;
 
+	/* A tunnel's packet needs the route, for the next hop's address. */
+	netif_keep_dst(dev);
 	xac_dev_set_lockless_tx(dev);
 	xac_dev_stats_setup(dev);
 }

@@ -43,6 +43,20 @@ static const struct xac_esp_family *xac_nic_esp(struct sk_buff *skb)
 	}
 }
 
+/**
+ * xac_nic_rx_drop - a received packet goes no further
+ * @nic: the device
+ * @skb: the packet; consumed
+ * @why: what it counts as
+ */
+void xac_nic_rx_drop(struct xac_nic *nic, struct sk_buff *skb,
+		     enum xac_nic_count why)
+{
+	xac_nic_count(nic, why, 1);
+	DEV_STATS_INC(nic->dev, rx_dropped);
+	kfree_skb(skb);
+}
+
 /* Decrypted, or not: the kernel is told with the packet, which it takes. */
 static void xac_nic_opened(struct xac_nic *nic, struct sk_buff *skb, int err)
 {
@@ -59,6 +73,10 @@ static void xac_nic_opened(struct xac_nic *nic, struct sk_buff *skb, int err)
 		break;
 	}
 
+	if (xac_nic_is_packet(xfrm_input_state(skb))) {
+		xac_packet_opened(nic, skb, err);
+		return;
+	}
 	xac_esp_opened(xfrm_input_state(skb), skb, err);
 	skb_push(skb, -skb_network_offset(skb));
 	gro_cells_receive(&nic->cells, skb);
@@ -108,8 +126,7 @@ static bool xac_nic_decrypts(struct xac_nic *nic, struct sk_buff *skb)
 	unsigned int total;
 	int err;
 
-	if (!(nic->dev->features & NETIF_F_HW_ESP) || skb_is_gso(skb) ||
-	    skb_sec_path(skb))
+	if (skb_is_gso(skb) || skb_sec_path(skb))
 		return false;
 	fam = xac_nic_esp(skb);
 	if (!fam)
@@ -124,18 +141,24 @@ static bool xac_nic_decrypts(struct xac_nic *nic, struct sk_buff *skb)
 	x = xac_nic_sa_find(nic, skb->data + fam->daddr_offset,
 			    ip_esp_hdr(skb)->spi, fam->family);
 	if (!x) {
-		xac_nic_count(nic, XAC_NIC_RX_NO_SA, 1);
+		if (nic->dev->features & NETIF_F_HW_ESP)
+			xac_nic_count(nic, XAC_NIC_RX_NO_SA, 1);
+		return false;
+	}
+	/* The kernel can do it instead, unless it has left it all to us. */
+	if (!(nic->dev->features & NETIF_F_HW_ESP) && !xac_nic_is_packet(x)) {
+		xfrm_state_put(x);
 		return false;
 	}
 
 	if (!xac_nic_note_sa(skb, x) || pskb_trim_rcsum(skb, total)) {
-		xac_nic_count(nic, XAC_NIC_RX_NO_MEMORY, 1);
-		DEV_STATS_INC(nic->dev, rx_dropped);
-		kfree_skb(skb);
+		xac_nic_rx_drop(nic, skb, XAC_NIC_RX_NO_MEMORY);
 		return true;
 	}
 
 	__skb_pull(skb, fam->header_len);
+	if (xac_nic_is_packet(x) && !xac_packet_expected(nic, x, skb))
+		return true;
 	err = xac_nic_corrupts(nic) ? -EBADMSG :
 	      xac_esp_open(x, skb, ip_esp_hdr(skb)->seq_no,
 			   xac_nic_opened_late);
@@ -193,6 +216,8 @@ rx_handler_result_t xac_nic_handle_frame(struct sk_buff **pskb)
 	xac_nic_count_received(nic->dev, skb);
 	if (skb->pkt_type == PACKET_HOST && xac_nic_decrypts(nic, skb))
 		return RX_HANDLER_CONSUMED;
+	if (!xac_policy_admits(nic, skb))
+		return RX_HANDLER_CONSUMED;
 
 	return RX_HANDLER_ANOTHER;
 }
@@ -213,5 +238,6 @@ void xac_nic_receive_from_peer(struct xac_nic *nic, struct sk_buff *skb)
 	xac_nic_count_received(nic->dev, skb);
 	if (skb->pkt_type == PACKET_HOST && xac_nic_decrypts(nic, skb))
 		return;
-	gro_cells_receive(&nic->cells, skb);
+	if (xac_policy_admits(nic, skb))
+		gro_cells_receive(&nic->cells, skb);
 }

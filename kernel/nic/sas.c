@@ -30,6 +30,7 @@ struct xac_nic_key {
  * @key: what it is found by
  * @nic: the device
  * @x: the SA
+ * @packet: what it counts itself, with packet offload
  * @lost: the device has forgotten it, and the kernel does not know
  * @rcu: for the end
  */
@@ -38,6 +39,7 @@ struct xac_nic_sa {
 	struct xac_nic_key key;
 	struct xac_nic *nic;
 	struct xfrm_state *x;
+	struct xac_packet_sa packet;
 	bool lost;
 	struct rcu_head rcu;
 };
@@ -50,13 +52,15 @@ static const struct rhashtable_params xac_nic_sas = {
 };
 
 /**
- * xac_nic_sas_init - make a device's table of SAs
+ * xac_nic_sas_init - make a device's tables of SAs and policies
  * @nic: the device
  *
  * Return: 0 or a negative errno.
  */
 int xac_nic_sas_init(struct xac_nic *nic)
 {
+	xac_policies_init(nic);
+
 	return rhltable_init(&nic->sas, &xac_nic_sas);
 }
 
@@ -150,6 +154,20 @@ bool xac_nic_has_sa(struct xac_nic *nic, const struct xfrm_state *x)
 }
 
 /**
+ * xac_nic_packet_sa - what the device counts for an SA with packet offload
+ * @x: the SA
+ *
+ * Context: RCU.
+ * Return: that, or NULL: no device has the SA any more.
+ */
+struct xac_packet_sa *xac_nic_packet_sa(const struct xfrm_state *x)
+{
+	struct xac_nic_sa *sa = xac_nic_sa_of(x);
+
+	return sa && xac_nic_is_packet(x) ? &sa->packet : NULL;
+}
+
+/**
  * xac_nic_sa_lose - forget SAs, without a word to the kernel
  * @nic: the device
  * @spi: their SPI
@@ -184,10 +202,6 @@ static int xac_nic_check(const struct net_device *dev,
 			       "espnic: esp-hw-offload is off (ethtool -K)");
 		return -EOPNOTSUPP;
 	}
-	if (x->xso.type != XFRM_DEV_OFFLOAD_CRYPTO) {
-		NL_SET_ERR_MSG(extack, "espnic: only crypto offload");
-		return -EOPNOTSUPP;
-	}
 	if (x->id.proto != IPPROTO_ESP) {
 		NL_SET_ERR_MSG(extack, "espnic: only ESP");
 		return -EOPNOTSUPP;
@@ -203,10 +217,17 @@ static int xac_nic_check(const struct net_device *dev,
 		return -EOPNOTSUPP;
 	}
 
-	return 0;
+	return xac_nic_is_packet(x) ? xac_packet_check(dev, x, extack) : 0;
 }
 
-static int xac_nic_refused(struct xac_nic *nic, struct netlink_ext_ack *extack)
+/**
+ * xac_nic_refused - is the device told to take nothing new?
+ * @nic: the device
+ * @extack: is told so
+ *
+ * Return: 0, or the answer to the request.
+ */
+int xac_nic_refused(struct xac_nic *nic, struct netlink_ext_ack *extack)
 {
 	switch (READ_ONCE(nic->faults.refuse)) {
 	case ESPNIC_REFUSE_ERROR:
@@ -231,7 +252,8 @@ static int xac_sa_add(struct net_device *dev, struct xfrm_state *x,
 	err = xac_nic_check(dev, x, extack);
 	if (!err)
 		err = xac_nic_refused(nic, extack);
-	if (err)
+	/* A place that is kept until there are keys: nothing to do yet. */
+	if (err || xac_packet_is_acquire(x))
 		return err;
 
 	if (atomic_inc_return(&nic->sa_count) > READ_ONCE(nic->sa_max)) {
@@ -246,6 +268,7 @@ static int xac_sa_add(struct net_device *dev, struct xfrm_state *x,
 		goto uncount;
 	sa->nic = nic;
 	sa->x = x;
+	spin_lock_init(&sa->packet.lock);
 	xac_nic_key_set(&sa->key, &x->id.daddr, x->id.spi, x->props.family);
 	err = rhltable_insert(&nic->sas, &sa->node, xac_nic_sas);
 	if (err)
@@ -271,15 +294,17 @@ static void xac_sa_delete(struct xfrm_state *x)
 	if (!sa)
 		return;
 
+	if (xac_nic_is_packet(x))
+		xac_packet_report(&sa->packet, x);
 	rhltable_remove(&sa->nic->sas, &sa->node, xac_nic_sas);
 	atomic_dec(&sa->nic->sa_count);
 	kfree_rcu(sa, rcu);
 }
 
-/* What the device cannot do, the kernel does. */
+/* What the device cannot encrypt the kernel does; not so whole packets. */
 static bool xac_nic_offload_ok(struct sk_buff *skb, struct xfrm_state *x)
 {
-	return true;
+	return !xac_nic_is_packet(x) || xac_packet_offload_ok(skb, x);
 }
 
 /* The upper half of the number is looked up for each packet. */
@@ -292,4 +317,9 @@ const struct xfrmdev_ops xac_nic_xfrmdev_ops = {
 	.xdo_dev_state_delete		= xac_xdo_state_delete,
 	.xdo_dev_offload_ok		= xac_nic_offload_ok,
 	.xdo_dev_state_advance_esn	= xac_nic_advance_esn,
+#ifdef XAC_HAVE_PACKET_OFFLOAD
+	.xdo_dev_state_update_stats	= xac_xdo_update_stats,
+	.xdo_dev_policy_add		= xac_xdo_policy_add,
+	.xdo_dev_policy_delete		= xac_xdo_policy_delete,
+#endif
 };

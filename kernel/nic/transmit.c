@@ -82,8 +82,14 @@ static bool xac_nic_holds(struct xac_nic *nic, struct sk_buff *skb)
 	return true;
 }
 
-/* Consumes the packet. */
-static void xac_nic_send(struct xac_nic *nic, struct sk_buff *skb)
+/**
+ * xac_nic_send - a frame leaves the device
+ * @nic: the device
+ * @skb: the frame; consumed
+ *
+ * Context: bottom halves off, RCU.
+ */
+void xac_nic_send(struct xac_nic *nic, struct sk_buff *skb)
 {
 	if (xac_nic_holds(nic, skb))
 		return;
@@ -92,9 +98,14 @@ static void xac_nic_send(struct xac_nic *nic, struct sk_buff *skb)
 	xac_nic_release(nic);
 }
 
-/* Consumes the packet, or train. */
-static void xac_nic_tx_drop(struct xac_nic *nic, struct sk_buff *skb,
-			    enum xac_nic_count why)
+/**
+ * xac_nic_tx_drop - a packet is not sent
+ * @nic: the device
+ * @skb: the packet, or train; consumed
+ * @why: what it counts as
+ */
+void xac_nic_tx_drop(struct xac_nic *nic, struct sk_buff *skb,
+		     enum xac_nic_count why)
 {
 	xac_nic_count(nic, why, 1);
 	DEV_STATS_INC(nic->dev, tx_dropped);
@@ -217,7 +228,8 @@ netdev_tx_t xac_nic_start_xmit(struct sk_buff *skb, struct net_device *dev)
 	struct xfrm_state *x;
 
 	if (!xo) {
-		xac_nic_send(nic, skb);
+		if (!xac_packet_transmit(nic, skb))
+			xac_nic_send(nic, skb);
 		return NETDEV_TX_OK;
 	}
 

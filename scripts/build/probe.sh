@@ -173,6 +173,23 @@ int xac_probe_add(struct net_device *dev, struct xfrm_state *x,
 const struct xfrmdev_ops xac_probe = { .xdo_dev_state_add = xac_probe_add };
 C
 
+# What the kernel asks of a device that adds and removes ESP whole.
+probe PACKET_OFFLOAD <<'C'
+#include <linux/netdevice.h>
+#include <net/xfrm.h>
+void xac_probe_stats(struct xfrm_state *x);
+int xac_probe_add(struct xfrm_policy *xp, struct netlink_ext_ack *extack);
+const struct xfrmdev_ops xac_probe = {
+	.xdo_dev_state_update_stats = xac_probe_stats,
+	.xdo_dev_policy_add = xac_probe_add,
+};
+int xac_probe_acquire(const struct xfrm_state *x);
+int xac_probe_acquire(const struct xfrm_state *x)
+{
+	return x->xso.flags & XFRM_DEV_OFFLOAD_FLAG_ACQ;
+}
+C
+
 probe NETDEV_LOCK_H <<'C'
 #include <net/netdev_lock.h>
 int xac_probe(void);
