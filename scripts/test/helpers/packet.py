@@ -18,7 +18,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import nl  # noqa: E402
 from xfrm_nl import NEWPOLICY, NEWSA, Xfrm, address, family_of  # noqa: E402
 
-ALG_AUTH, ALG_CRYPT, TMPL, ALG_AEAD, ALG_AUTH_TRUNC = 1, 2, 5, 18, 20
+ALG_CRYPT, ENCAP, TMPL, ALG_AEAD, ALG_AUTH_TRUNC = 2, 4, 5, 18, 20
 REPLAY_ESN, EXTRA_FLAGS, OFFLOAD_DEV, IF_ID = 23, 24, 28, 31
 INBOUND, PACKET = 2, 4
 MODES = {"transport": 0, "tunnel": 1, "beet": 4}
@@ -106,6 +106,10 @@ def state(words):
             src = words.take()
             assert words.take() == "dst"
             sel = selector(src, words.take())
+        elif word == "encap":
+            assert words.take() == "espinudp"
+            ports = words.number(), words.number()
+            more += nl.attr(ENCAP, struct.pack("=H", 2) + struct.pack("!HH2x", *ports) + bytes(16))
         elif word == "limit":
             which = words.take()
             limits[which] = words.number()
