@@ -282,6 +282,10 @@ expires()
 	ok_if "and has said so before" expired 0
 	ok_if "what comes later is not decrypted by the device" test "$(count "$A" ipsec_rx_drop_expired)" = "$dropped"
 	kill $MONITOR
+	dropped=$(count "$A" ipsec_tx_drop_expired)
+	sas "replay-oseq 0xfffffffd"
+	same "with two numbers left" "$(answered 5)" "2 received"
+	same "none is used again" $(($(count "$A" ipsec_tx_drop_expired) - dropped)) 3
 	sas "" "replay-window 0"
 	works "afterwards"
 }
@@ -336,6 +340,9 @@ blocks()
 
 	must ip -n "$B" xfrm policy flush
 	NAME="plain text where there must be none" blocked ipsec_rx_drop_policy 3 datagrams 7201
+	# shellcheck disable=SC2086
+	takes xfrm policy add $BACK proto udp dport 7202 dir in priority 10 offload packet dev nic0
+	NAME="plain text that a policy wants so" blocked ipsec_rx_drop_policy 0 datagrams 7202
 	policies
 	# shellcheck disable=SC2086
 	must ip -n "$A" xfrm state delete $FRO proto esp spi 0x5001

@@ -18,7 +18,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import nl  # noqa: E402
 from xfrm_nl import NEWPOLICY, NEWSA, Xfrm, address, family_of  # noqa: E402
 
-ALG_CRYPT, ENCAP, TMPL, ALG_AEAD, ALG_AUTH_TRUNC = 2, 4, 5, 18, 20
+ALG_CRYPT, ENCAP, TMPL, REPLAY, ALG_AEAD, ALG_AUTH_TRUNC = 2, 4, 5, 10, 18, 20
 REPLAY_ESN, EXTRA_FLAGS, OFFLOAD_DEV, IF_ID = 23, 24, 28, 31
 INBOUND, PACKET = 2, 4
 MODES = {"transport": 0, "tunnel": 1, "beet": 4}
@@ -129,6 +129,8 @@ def state(words):
             "=IIIIII", size, have["replay-oseq"], have["replay-seq"], have["replay-oseq-hi"],
             have["replay-seq-hi"], window) + bytes(4 * size))
         window = 0
+    elif have["replay-oseq"]:
+        more += nl.attr(REPLAY, struct.pack("=III", have["replay-oseq"], 0, 0))
     body = sel + address(have["dst"]) + struct.pack("!IB3x", have["spi"], have["proto"])
     body += address(have["src"]) + struct.pack("=QQQQ", *(limits[name] for name in LIMITS))
     body += bytes(32 + 32 + 12)
