@@ -104,6 +104,7 @@ struct xfrm_state *xac_esp_gro_state(const struct xac_esp_family *fam,
 				     struct sk_buff *skb, __be32 spi);
 bool xac_esp_gro_take(const struct xac_esp_family *fam, struct sk_buff *skb,
 		      struct xfrm_state *x, int encap_type);
+void xac_esp_gro_skip(const struct xac_esp_family *fam, struct sk_buff *skb);
 struct sk_buff *xac_esp_gro_receive(const struct xac_esp_family *fam,
 				    struct sk_buff *skb);
 void xac_esp_opened(const struct xfrm_state *x, struct sk_buff *skb, int err);

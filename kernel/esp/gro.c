@@ -3,6 +3,7 @@
  * Receives ESP in GRO: decrypts, and hands on what was inside, so that it
  * goes through GRO itself.
  */
+#include <linux/ipv6.h>
 #include <linux/udp.h>
 #include <net/esp.h>
 
@@ -121,6 +122,41 @@ static bool xac_gro_opens(const struct xfrm_state *x, int encap_type)
 	       x->km.state == XFRM_STATE_VALID;
 }
 
+/*
+ * What xfrm_input() is to know of a packet that has never been to the IP layer.
+ *
+ * @nexthdr_offset: from the outer IP header to where ESP is named; IPv6
+ */
+static void xac_gro_tell(const struct xac_esp_family *fam, struct sk_buff *skb,
+			 unsigned int nexthdr_offset, __be32 seq)
+{
+	xfrm_offload(skb)->flags |= XFRM_GRO;
+	if (nexthdr_offset)
+		IP6CB(skb)->nhoff = nexthdr_offset;
+	XFRM_TUNNEL_SKB_CB(skb)->tunnel.ip4 = NULL;
+	XFRM_SPI_SKB_CB(skb)->family = fam->family;
+	XFRM_SPI_SKB_CB(skb)->daddroff = fam->daddr_offset;
+	XFRM_SPI_SKB_CB(skb)->seq = seq;
+}
+
+/**
+ * xac_esp_gro_skip - what GRO would do with a packet that a device decrypted
+ * @fam: outer family
+ * @skb: the packet, xac_esp_opened(), data and transport header at the ESP
+ * header, which follows the outer IP header; consumed
+ *
+ * Context: bottom halves off, RCU.
+ */
+void xac_esp_gro_skip(const struct xac_esp_family *fam, struct sk_buff *skb)
+{
+	const struct ip_esp_hdr *esph = ip_esp_hdr(skb);
+
+	xac_gro_tell(fam, skb, fam->family == AF_INET6 ?
+			       offsetof(struct ipv6hdr, nexthdr) : 0,
+		     esph->seq_no);
+	xfrm_input(skb, IPPROTO_ESP, esph->spi, 0);
+}
+
 /**
  * xac_esp_gro_take - take a packet out of GRO
  * @fam: outer family
@@ -168,13 +204,7 @@ bool xac_esp_gro_take(const struct xac_esp_family *fam, struct sk_buff *skb,
 	skb_reset_transport_header(skb);
 	spi = ip_esp_hdr(skb)->spi;
 	seq = ip_esp_hdr(skb)->seq_no;
-	xo->flags |= XFRM_GRO;
-	if (nexthdr)
-		IP6CB(skb)->nhoff = nexthdr;
-	XFRM_TUNNEL_SKB_CB(skb)->tunnel.ip4 = NULL;
-	XFRM_SPI_SKB_CB(skb)->family = fam->family;
-	XFRM_SPI_SKB_CB(skb)->daddroff = fam->daddr_offset;
-	XFRM_SPI_SKB_CB(skb)->seq = seq;
+	xac_gro_tell(fam, skb, nexthdr, seq);
 
 	if (xo->flags & CRYPTO_DONE || !xac_gro_opens(x, encap_type)) {
 		xfrm_input(skb, IPPROTO_ESP, spi, encap_type);

@@ -57,9 +57,22 @@ void xac_nic_rx_drop(struct xac_nic *nic, struct sk_buff *skb,
 	kfree_skb(skb);
 }
 
+/*
+ * Would GRO give the packet to ESP at once? Nobody else sees it before, and it
+ * needs not wait for a poll of its own: what was inside will have one.
+ */
+static bool xac_nic_skips_gro(const struct xac_nic *nic,
+			      const struct sk_buff *skb)
+{
+	return nic->dev->flags & IFF_UP && !netif_elide_gro(nic->dev) &&
+	       !skb_cloned(skb);
+}
+
 /* Decrypted, or not: the kernel is told with the packet, which it takes. */
 static void xac_nic_opened(struct xac_nic *nic, struct sk_buff *skb, int err)
 {
+	const struct xfrm_state *x = xfrm_input_state(skb);
+
 	switch (err) {
 	case 0:
 		xac_nic_count(nic, XAC_NIC_RX_PKTS, 1);
@@ -73,11 +86,15 @@ static void xac_nic_opened(struct xac_nic *nic, struct sk_buff *skb, int err)
 		break;
 	}
 
-	if (xac_nic_is_packet(xfrm_input_state(skb))) {
+	if (xac_nic_is_packet(x)) {
 		xac_packet_opened(nic, skb, err);
 		return;
 	}
-	xac_esp_opened(xfrm_input_state(skb), skb, err);
+	xac_esp_opened(x, skb, err);
+	if (xac_nic_skips_gro(nic, skb)) {
+		xac_esp_gro_skip(xac_esp_family(x->props.family), skb);
+		return;
+	}
 	skb_push(skb, -skb_network_offset(skb));
 	gro_cells_receive(&nic->cells, skb);
 }
@@ -137,6 +154,7 @@ static bool xac_nic_decrypts(struct xac_nic *nic, struct sk_buff *skb)
 		return false;
 
 	skb_reset_network_header(skb);
+	skb_reset_mac_len(skb);
 	skb_set_transport_header(skb, fam->header_len);
 	x = xac_nic_sa_find(nic, skb->data + fam->daddr_offset,
 			    ip_esp_hdr(skb)->spi, fam->family);

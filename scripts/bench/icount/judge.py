@@ -67,7 +67,9 @@ def evidence(system, row):
         if system == "xfrm_accel+espnic":
             yield "xfrm_accel", "xac_nic_handle_frame", 1
             yield "xfrm_accel", "xac_nic_sa_find", 1
-        if system.startswith("xfrm_accel"):
+            yield "xfrm_accel", "xac_receive_cb", 1
+            yield "xfrm_accel", "xac_esp_gro_skip", 1
+        elif system == "xfrm_accel":
             yield "xfrm_accel", "xac_receive_cb", 1
             yield "xfrm_accel", "xac_esp_gro_take", 1
         else:

@@ -33,6 +33,7 @@ clean_up() {
 	set +e
 	stop_natt
 	[ ! -e $GRO_EVENT ] || echo 0 >$GRO_EVENT/enable
+	[ ! -e $IP_EVENT ] || echo 0 >$IP_EVENT/enable
 	[ ! -e $XMIT_EVENT ] || echo 0 >$XMIT_EVENT/enable
 	stop_tcp
 	remove_networks
@@ -63,6 +64,7 @@ spoil() {
 	no-offload) ! has_nic "$system" || without_offload ;;
 	esp-feature-off) ! has_nic "$system" || ip netns exec "${ENC:-$DEC}" ethtool -K nic0 esp-hw-offload off ;;
 	no-trains) ip netns exec "$ENC" ethtool -K nic0 tx-esp-segmentation off ;;
+	nic-gro-off) ip netns exec "$DEC" ethtool -K nic0 gro off ;;
 	inner-gro-off) ip netns exec "$DEC" ethtool -K ipsec0 gro off ;;
 	'' | other-module | other-cipher) ;; # see set_up()
 	*) die "no such sabotage: $SABOTAGE" ;;

@@ -211,14 +211,36 @@ measure_latency() {
 TRACE=/sys/kernel/tracing
 
 GRO_EVENT=$TRACE/events/net/napi_gro_receive_exit
+IP_EVENT=$TRACE/events/net/netif_receive_skb
 
-# prove_gro: what arrives on the wan is taken by ESP in GRO, in both directions where there
-# are two; for ESP in UDP the kernel's own has none. The kernel's tracepoint tells each packet's fate; 4 is GRO_CONSUMED, which is ESP's.
+# gro_took: how many of the wanted packets ESP took in GRO. The kernel's tracepoint tells each packet's
+# fate; 4 is GRO_CONSUMED, which is ESP's.
+gro_took() { REPLY=$(grep -c 'napi_gro_receive_exit: ret=4' $TRACE/trace) || :; }
+
+# nic_took BEFORE: how many the espnics have decrypted since, but for those that came to the IP layer as ESP
+nic_took() {
+	local ns opened sum=0 seen
+	for ns in $ENC $DEC; do
+		nic_counts "$ns"
+		read -r _ opened _ <<<"$REPLY"
+		sum=$((sum + opened))
+	done
+	seen=$(grep -c 'netif_receive_skb: dev=nic0' $TRACE/trace) || :
+	REPLY=$((sum - $1 - seen))
+}
+
+# prove_gro: what arrives on the wan is taken by ESP in GRO, or goes from the espnic to where GRO
+# would bring it, in both directions where there are two; for ESP in UDP the kernel's own has none.
 prove_gro() {
-	local taken wanted=20 answered=1
+	local taken wanted=20 answered=1 before=0
 	[ "$variant" != natt ] || [ "$system" = xfrm_accel ] || return 0
 	[ -d $GRO_EVENT ] || refuse "no tracepoint tells whether ESP GRO runs"
 	: >$TRACE/trace
+	if has_nic "$system"; then
+		[ -d $IP_EVENT ] || refuse "no tracepoint tells what the IP layer gets"
+		nic_took 0; before=$REPLY
+		echo 1 >$IP_EVENT/enable
+	fi
 	echo 1 >$GRO_EVENT/enable
 	if [ "$role" = decap ]; then
 		send_packets 20
@@ -228,9 +250,15 @@ prove_gro() {
 		from_gen "$WIRE" ping "$REPLY" 20 >"$TMP/said" || answered=0
 	fi
 	echo 0 >$GRO_EVENT/enable
+	[ ! -e $IP_EVENT ] || echo 0 >$IP_EVENT/enable
 	[ $answered = 1 ] || refuse "$system: nothing comes through the tunnel"
 	caught
-	taken=$(grep -c 'napi_gro_receive_exit: ret=4' $TRACE/trace) || :
+	if has_nic "$system"; then
+		nic_took "$before"
+	else
+		gro_took
+	fi
+	taken=$REPLY
 	[ "$taken" -ge $wanted ] || refuse "$system $role: ESP GRO took $taken of $wanted packets"
 	gro_proofs=$((gro_proofs + 1))
 }

@@ -46,6 +46,7 @@ refused no-offload "are not all offloaded" "encap v4 null 1 - xfrm_accel+espnic 
 refused no-offload "are not all offloaded" "decap v4 null 1 - xfrm_accel+espnic 60:64"
 refused esp-feature-off "the espnic took" "encap v4 null 1 - xfrm_accel+espnic 60:64"
 refused esp-feature-off "ESP GRO took" "decap v4 null 1 - xfrm_accel+espnic 60:64"
+refused nic-gro-off "ESP GRO took" "decap v4 null 1 - xfrm_accel+espnic 60:64"
 refused no-trains " 0 trains of TCP reach the espnic" "both v4 null 1 - xfrm_accel+espnic tcp:1"
 refused inner-gro-off "GRO leaves" "both v4 null 1 - xfrm_accel+espnic tcp:1"
 refused other-cipher "bytes arrive instead" "encap v4 aes-gcm 1 - xfrm_accel 60:64"
