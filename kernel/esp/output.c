@@ -6,8 +6,10 @@
  * The core's way serves every kind of bundle and of device. It notes in a
  * security path what is to be done, and has the packet encrypted when the
  * device's queue is left. A single packet for software to encrypt needs none
- * of that. All others, and all that something is wrong with, go the core's
- * way, and so does what somebody wants to be told about number by number.
+ * of that; nor does one for an espnic, which is software, too: it is encrypted
+ * before it goes there, on the device's account. All others, and all that
+ * something is wrong with, go the core's way, and so does what somebody wants
+ * to be told about number by number.
  */
 #include <linux/netfilter.h>
 #include <net/esp.h>
@@ -19,6 +21,7 @@
 #include "compat/xfrm.h"
 #include "esp/esp.h"
 #include "esp/layout.h"
+#include "nic/nic.h"
 
 /* A checksum of the IP header would change it under our feet. */
 static bool xac_short_may_sum(const struct sk_buff *skb)
@@ -34,16 +37,35 @@ static bool xac_short_may_sum(const struct sk_buff *skb)
 	return skb_checksum_start_offset(skb) >= headers;
 }
 
-/* Netfilter may have changed anything: the packet, and where it goes. */
-static bool xac_short_serves(const struct sk_buff *skb)
+/*
+ * Whatever the device would not do now, because the packet does not leave by
+ * it or something is wrong with it, the core finds out.
+ */
+static bool xac_short_seals_for(const struct net_device *hw,
+				const struct sk_buff *skb,
+				const struct xfrm_state *x)
+{
+	return hw == xac_dst_dev(skb_dst(skb)) && hw == skb->dev &&
+	       xac_nic_seals(hw, x);
+}
+
+/*
+ * Netfilter may have changed anything: the packet, and where it goes.
+ *
+ * @hw: the device that is to encrypt, or NULL; it may be gone, unless the
+ * packet's own is the same
+ */
+static bool xac_short_serves(const struct sk_buff *skb,
+			     const struct net_device *hw)
 {
 	const struct dst_entry *dst = skb_dst(skb);
 	const struct xfrm_state *x = dst->xfrm;
 
 	return x && xac_esp_is_ours(x) && x->props.mode == XFRM_MODE_TUNNEL &&
-	       !x->encap && !x->xso.dev && !x->tfcpad &&
+	       !x->encap && !x->tfcpad &&
 	       !xfrm_dst_child(dst)->xfrm && !skb_is_gso(skb) &&
-	       xac_short_may_sum(skb) && skb->len <= dst_mtu(dst);
+	       xac_short_may_sum(skb) && skb->len <= dst_mtu(dst) &&
+	       (!hw || xac_short_seals_for(hw, skb, x));
 }
 
 /* The core's way, but for netfilter, which has had the packet already. */
@@ -209,15 +231,26 @@ static void xac_short_leave_late(struct sk_buff *skb, int err)
 	local_bh_enable();
 }
 
+/* The same for an espnic, which is the packet's device. */
+static void xac_short_leave_nic_late(struct sk_buff *skb, int err)
+{
+	local_bh_disable();
+	xac_nic_count_sealed(skb->dev, skb, err);
+	local_bh_enable();
+	xac_short_leave_late(skb, err);
+}
+
 static int xac_short_transform(struct net *net, struct sock *sk,
 			       struct sk_buff *skb)
 {
 	const struct dst_entry *dst = skb_dst(skb);
 	struct xfrm_state *x = dst->xfrm;
+	struct net_device *hw;
 	u64 seq;
 	int err;
 
-	if (!xac_short_serves(skb))
+	hw = x ? READ_ONCE(x->xso.dev) : NULL;
+	if (!xac_short_serves(skb, hw))
 		return xac_long_output(net, sk, skb);
 
 	err = skb_cow(skb, dst->header_len +
@@ -238,9 +271,12 @@ static int xac_short_transform(struct net *net, struct sock *sk,
 
 	secpath_reset(skb);
 	xac_esp_wrap(x, skb, seq, xfrm_dst_child(dst));
-	err = xac_esp_seal(x, skb, seq, xac_short_leave_late);
+	err = xac_esp_seal(x, skb, seq, hw ? xac_short_leave_nic_late :
+					     xac_short_leave_late);
 	if (err == -EINPROGRESS)
 		return 0;
+	if (hw)
+		xac_nic_count_sealed(hw, skb, err);
 
 	return xac_short_leave(net, sk, skb, err);
 }

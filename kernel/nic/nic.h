@@ -19,7 +19,8 @@
  * by xfrmdev_ops, gets packets that are ESP but for IV and ICV, or trains of
  * them, and hands on decrypted ones with the word of the device that they are
  * genuine. The work is done by the engine of esp/, on the CPU that sends or
- * receives.
+ * receives. What an xfrm interface sends by it is encrypted before it comes
+ * here, where the device would do nothing else (xac_nic_seals()).
  *
  * Its wire is a lower device, of which it takes all that is received, or
  * another espnic, its peer.
@@ -189,6 +190,9 @@ int xac_nic_refused(struct xac_nic *nic, struct netlink_ext_ack *extack);
 struct xac_packet_sa *xac_nic_packet_sa(const struct xfrm_state *x);
 
 /* transmit.c */
+bool xac_nic_seals(const struct net_device *dev, const struct xfrm_state *x);
+void xac_nic_count_sealed(struct net_device *dev, const struct sk_buff *skb,
+			  int err);
 netdev_tx_t xac_nic_start_xmit(struct sk_buff *skb, struct net_device *dev);
 void xac_nic_send(struct xac_nic *nic, struct sk_buff *skb);
 void xac_nic_tx_drop(struct xac_nic *nic, struct sk_buff *skb,

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * From the kernel to the wire: what the kernel has prepared for the device to
- * encrypt is encrypted, everything else passes.
+ * encrypt is encrypted, everything else passes: also what our interfaces have
+ * encrypted already (esp/output.c).
  */
 #include <linux/etherdevice.h>
 #include <linux/if_vlan.h>
@@ -98,6 +99,12 @@ void xac_nic_send(struct xac_nic *nic, struct sk_buff *skb)
 	xac_nic_release(nic);
 }
 
+static void xac_nic_count_drop(struct xac_nic *nic, enum xac_nic_count why)
+{
+	xac_nic_count(nic, why, 1);
+	DEV_STATS_INC(nic->dev, tx_dropped);
+}
+
 /**
  * xac_nic_tx_drop - a packet is not sent
  * @nic: the device
@@ -107,22 +114,66 @@ void xac_nic_send(struct xac_nic *nic, struct sk_buff *skb)
 void xac_nic_tx_drop(struct xac_nic *nic, struct sk_buff *skb,
 		     enum xac_nic_count why)
 {
-	xac_nic_count(nic, why, 1);
-	DEV_STATS_INC(nic->dev, tx_dropped);
+	xac_nic_count_drop(nic, why);
 	kfree_skb(skb);
 }
 
-/* Encrypted, or not. Consumes the packet. */
-static void xac_nic_sealed(struct xac_nic *nic, struct sk_buff *skb, int err)
+/**
+ * xac_nic_seals - would the device encrypt for the SA now?
+ * @dev: a device
+ * @x: an SA of it
+ *
+ * Then what leaves by it may be encrypted before it comes here. What is sealed
+ * so is safe wherever it goes, and passes here like any other packet.
+ *
+ * Context: RCU.
+ */
+bool xac_nic_seals(const struct net_device *dev, const struct xfrm_state *x)
 {
+	const struct xac_nic *nic;
+
+	if (!xac_is_nic(dev) || !(dev->features & NETIF_F_HW_ESP) ||
+	    x->xso.type != XFRM_DEV_OFFLOAD_CRYPTO)
+		return false;
+
+	nic = netdev_priv(dev);
+
+	return xac_nic_has_sa(nic, x) && !READ_ONCE(nic->faults.stall) &&
+	       netif_running(dev) && netif_carrier_ok(dev);
+}
+
+/**
+ * xac_nic_count_sealed - a packet was encrypted on the device's account
+ * @dev: an espnic
+ * @skb: the packet, the transport header at the ESP header
+ * @err: or was not, and will be dropped
+ *
+ * Context: bottom halves off.
+ */
+void xac_nic_count_sealed(struct net_device *dev, const struct sk_buff *skb,
+			  int err)
+{
+	struct xac_nic *nic = netdev_priv(dev);
+
 	if (err) {
-		xac_nic_tx_drop(nic, skb, XAC_NIC_TX_FAILED);
+		xac_nic_count_drop(nic, XAC_NIC_TX_FAILED);
 		return;
 	}
 
 	xac_nic_count(nic, XAC_NIC_TX_PKTS, 1);
 	xac_nic_count(nic, XAC_NIC_TX_BYTES,
 		      skb_tail_pointer(skb) - skb_transport_header(skb));
+}
+
+/* Encrypted, or not. Consumes the packet. */
+static void xac_nic_sealed(struct xac_nic *nic, struct sk_buff *skb, int err)
+{
+	xac_nic_count_sealed(nic->dev, skb, err);
+	if (err) {
+		kfree_skb(skb);
+		return;
+	}
+
 	secpath_reset(skb);
 	skb_push(skb, skb->data - skb_mac_header(skb));
 	xac_nic_send(nic, skb);

@@ -24,7 +24,7 @@ cd "$(dirname "$0")/../.."
 # What the sanitizers are to see. The unit tests take them along every path; these two add
 # what lives and dies there.
 debug_tests=(link async)
-sanitize_tests=(netlink link netns receive pmtu counters external acquire async esp esp_gso natt_gro nic nic_link nic_faults nic_bond)
+sanitize_tests=(netlink link netns receive pmtu counters external acquire async esp esp_gso natt_gro nic nic_link nic_faults nic_bond nic_out)
 # The longest first.
 fast_tests=(receive link)
 

@@ -56,6 +56,8 @@ def evidence(system, row):
             yield "xfrm_accel", "xac_start_xmit", 1
             yield "xfrm_accel", "xac_nic_start_xmit", 1
             yield "xfrm_accel", "xac_nic_has_sa", 1
+            yield "xfrm_accel", "xac_nic_count_sealed", 1
+            yield "xfrm_accel", f"xac_ipv{family}_put_header", 1
         else:
             yield KERNEL, "xfrm_output", 1
             if system != "in-tree-policy":
