@@ -6,7 +6,7 @@
  * kernel frees an SA, its keys first, a grace period after it is deleted: so
  * who finds one under RCU, or holds it, may use its transform.
  */
-#include <linux/jhash.h>
+#include <linux/hash.h>
 #include <linux/slab.h>
 
 #include "compat/xfrmdev.h"
@@ -44,10 +44,40 @@ struct xac_nic_sa {
 	struct rcu_head rcu;
 };
 
+/*
+ * Inbound SAs have SPIs that this host has chosen, outbound ones those that
+ * others have. As for if_ids (iface/table.c), said so that it can be in line.
+ */
+static u32 xac_nic_key_hash(const void *data, u32 length, u32 seed)
+{
+	const struct xac_nic_key *key = data;
+	const __be32 *daddr = key->daddr.a6;
+	u32 hash;
+
+	hash = hash_32((__force u32)(daddr[0] ^ daddr[1] ^ daddr[2] ^
+				     daddr[3]) ^ seed, 32);
+	hash = hash_32((__force u32)key->spi ^ hash, 32);
+
+	/* The table looks at the lower bits, the upper ones are the mixed. */
+	return hash ^ hash >> 16;
+}
+
+static int xac_nic_key_differs(struct rhashtable_compare_arg *arg,
+			       const void *entry)
+{
+	const struct xac_nic_key *key = arg->key;
+	const struct xac_nic_sa *sa = entry;
+
+	return key->spi != sa->key.spi || key->family != sa->key.family ||
+	       !ipv6_addr_equal(&key->daddr.in6, &sa->key.daddr.in6);
+}
+
 static const struct rhashtable_params xac_nic_sas = {
 	.key_len = sizeof(struct xac_nic_key),
 	.key_offset = offsetof(struct xac_nic_sa, key),
 	.head_offset = offsetof(struct xac_nic_sa, node),
+	.hashfn = xac_nic_key_hash,
+	.obj_cmpfn = xac_nic_key_differs,
 	.automatic_shrinking = true,
 };
 
