@@ -130,7 +130,7 @@ void xac_nic_tx_drop(struct xac_nic *nic, struct sk_buff *skb,
  */
 bool xac_nic_seals(const struct net_device *dev, const struct xfrm_state *x)
 {
-	const struct xac_nic *nic;
+	struct xac_nic *nic;
 
 	if (!xac_is_nic(dev) || !(dev->features & NETIF_F_HW_ESP) ||
 	    x->xso.type != XFRM_DEV_OFFLOAD_CRYPTO)
