@@ -6,7 +6,6 @@
 #include <linux/jhash.h>
 #include <linux/netfilter_ipv4.h>
 #include <linux/netfilter_ipv6.h>
-#include <linux/percpu.h>
 #include <linux/rtnetlink.h>
 #include <linux/slab.h>
 #include <linux/timekeeping.h>
@@ -48,14 +47,16 @@ struct xac_forward_key {
 	u32 mark;
 	__be32 flow;
 	u32 kind;
-};
+} __aligned(sizeof(u64));
 
 /**
  * struct xac_forward - what is remembered of a flow
  * @key: the flow
  * @route: the route it takes; a reference
- * @stamp: generation and second of the last check: xac_stamp()
+ * @stamp: generation and second of the last check: xac_stamp(). 32-bit machines may
+ *	read half of one and half of the next: both are of checks that were passed
  * @cookie: of @route, for dst_check()
+ * @sernum: IPv6: no route was added since, in no table: xac_forward_sernum()
  * @multipath: flag of the control block: @route is one of several
  * @rcu: for the end
  */
@@ -64,6 +65,7 @@ struct xac_forward {
 	struct dst_entry *route;
 	u64 stamp;
 	u32 cookie;
+	u32 sernum;
 	u16 multipath;
 	struct rcu_head rcu;
 };
@@ -82,21 +84,29 @@ struct xac_forward_set {
 } ____cacheline_aligned;
 
 /**
- * struct xac_forward_begin - when the packets of a CPU began to be looked at
- * @table: in which namespace
- * @generation: its generation then
+ * struct xac_forward_note - what a packet takes from one hook to the other
+ * @ip: what IP keeps in the control block; the rest is nobody's until the packet
+ *	has been forwarded
+ * @generation: as it was before the packet's route and policies were looked up
+ * @sernum: likewise, IPv6: xac_forward_sernum()
+ * @of: xac_forward_note_of(): without that, all this is something else. Where
+ *	segmentation has its own note, which its segments inherit
  *
- * The core checks a packet's policies after it has passed the hook before
- * routing, and before any other passes that on this CPU, except packets of the
- * same list, which pass it earlier. So @generation is never younger than the
- * check of a packet that is learnt from.
+ * Not kept by CPU: packets wait for user space in between, and there may be
+ * preempted.
  */
-struct xac_forward_begin {
-	const struct xac_table *table;
+struct xac_forward_note {
+	union {
+		struct inet_skb_parm h4;
+		struct inet6_skb_parm h6;
+	} ip;
 	u32 generation;
+	u32 sernum;
+	unsigned long of;
 };
 
-static DEFINE_PER_CPU(struct xac_forward_begin, xac_forward_begin);
+/* In @of: the packet has its route from the cache. */
+#define XAC_NOTE_TOLD	1UL
 
 static u64 xac_stamp(u32 generation)
 {
@@ -106,6 +116,62 @@ static u64 xac_stamp(u32 generation)
 static u32 xac_forward_generation(const struct xac_table *table)
 {
 	return atomic_read_acquire(&table->forward.generation);
+}
+
+/*
+ * The cookie of an IPv6 route tells of changes in its own table only; this number
+ * grows after any route or rule was added, in any table.
+ */
+static u32 xac_forward_sernum(const struct net *net, u8 family)
+{
+#if IS_ENABLED(CONFIG_IPV6)
+	if (family == AF_INET6)
+		return atomic_read_acquire(&net->ipv6.fib6_sernum);
+#endif
+	return 0;
+}
+
+static struct xac_forward_note *xac_forward_note(const struct sk_buff *skb)
+{
+	BUILD_BUG_ON(sizeof(struct xac_forward_note) >
+		     sizeof_field(struct sk_buff, cb));
+
+	return (struct xac_forward_note *)skb->cb;
+}
+
+static unsigned long xac_forward_note_of(const struct sk_buff *skb,
+					 const struct xac_table *table)
+{
+	return (unsigned long)skb ^ (unsigned long)table;
+}
+
+static const struct nf_hook_entries *
+xac_forward_hooks_of(const struct nf_hook_state *state)
+{
+	const struct netns_nf *nf = &state->net->nf;
+
+	return state->pf == NFPROTO_IPV4 ?
+	       rcu_dereference(nf->hooks_ipv4[state->hook]) :
+	       rcu_dereference(nf->hooks_ipv6[state->hook]);
+}
+
+/*
+ * Is no hook after this one? One of the same priority that was there before is.
+ * What it does to mark or addresses, or how long it keeps the packet, nobody knows.
+ */
+static bool xac_is_last_hook(const struct nf_hook_state *state, nf_hookfn *hook)
+{
+	const struct nf_hook_entries *hooks = xac_forward_hooks_of(state);
+
+	return hooks && hooks->hooks[hooks->num_hook_entries - 1].hook == hook;
+}
+
+/* And none before it? One of the same priority that came later is. */
+static bool xac_is_first_hook(const struct nf_hook_state *state, nf_hookfn *hook)
+{
+	const struct nf_hook_entries *hooks = xac_forward_hooks_of(state);
+
+	return hooks && hooks->hooks[0].hook == hook;
 }
 
 /* Was the packet's address changed, or will it be? */
@@ -163,7 +229,9 @@ static bool xac_forward_key6(const struct sk_buff *skb,
 {
 	const struct ipv6hdr *ip6h = ipv6_hdr(skb);
 
-	if (!xac_has_ports(ip6h->nexthdr))
+	/* Routes to groups are those of packets that are sent. */
+	if (!xac_has_ports(ip6h->nexthdr) ||
+	    ipv6_addr_is_multicast(&ip6h->daddr))
 		return false;
 
 	key->saddr = ip6h->saddr;
@@ -248,7 +316,7 @@ static bool xac_forward_same(const struct xac_forward_key *a,
 static struct xac_forward_set *
 xac_forward_set_of(const struct xac_forward_net *forward, u32 hash)
 {
-	/* Pairs with xac_forward_make_sets(): they are empty, not garbage. */
+	/* Pairs with smp_store_release() in xac_forward_make_sets(). */
 	struct xac_forward_set *sets = smp_load_acquire(&forward->sets);
 
 	return sets ? &sets[hash % XAC_FORWARD_SETS] : NULL;
@@ -315,13 +383,20 @@ static bool xac_forward_concerns(const struct xac_forward_net *forward,
 	       test_bit(dev->ifindex % XAC_FEEDERS, forward->feeders);
 }
 
+static bool xac_forward_good(const struct xac_forward *f,
+			     const struct xac_forward_note *note)
+{
+	return READ_ONCE(f->stamp) == xac_stamp(note->generation) &&
+	       f->sernum == note->sernum && dst_check(f->route, f->cookie);
+}
+
 /* The last hook before routing: spare the packet what is known. */
 static unsigned int xac_forward_pre_routing(void *priv, struct sk_buff *skb,
 					    const struct nf_hook_state *state)
 {
 	const struct xac_table *table = priv;
 	const struct xac_forward_set *set;
-	struct xac_forward_begin *begin;
+	struct xac_forward_note *note;
 	const struct xac_forward *f;
 	struct xac_forward_key key;
 	unsigned int way;
@@ -331,11 +406,13 @@ static unsigned int xac_forward_pre_routing(void *priv, struct sk_buff *skb,
 	    READ_ONCE(table->closed))
 		return NF_ACCEPT;
 
-	begin = this_cpu_ptr(&xac_forward_begin);
-	begin->table = table;
-	begin->generation = xac_forward_generation(table);
+	note = xac_forward_note(skb);
+	note->generation = xac_forward_generation(table);
+	note->sernum = xac_forward_sernum(state->net, state->pf);
+	note->of = xac_forward_note_of(skb, table);
 
-	if (skb_dst(skb) || !xac_forward_key(skb, state->pf, &key))
+	if (skb_dst(skb) || !xac_is_last_hook(state, xac_forward_pre_routing) ||
+	    !xac_forward_key(skb, state->pf, &key))
 		return NF_ACCEPT;
 
 	hash = xac_forward_hash(&key);
@@ -344,9 +421,10 @@ static unsigned int xac_forward_pre_routing(void *priv, struct sk_buff *skb,
 		return NF_ACCEPT;
 
 	f = xac_forward_find(set, &key, hash, &way);
-	if (f && READ_ONCE(f->stamp) == xac_stamp(begin->generation) &&
-	    dst_check(f->route, f->cookie))
+	if (f && xac_forward_good(f, note)) {
 		xac_forward_tell(skb, f, state->pf);
+		note->of |= XAC_NOTE_TOLD;
+	}
 
 	return NF_ACCEPT;
 }
@@ -373,16 +451,9 @@ static bool xac_is_forward_route(struct dst_entry *route,
 	       !(route->flags & DST_NOPOLICY);
 }
 
-/* What dst_check() is to be asked with. */
-static u32 xac_forward_cookie(const struct dst_entry *route, u8 family)
-{
-	return family == AF_INET6 ?
-	       rt6_get_cookie((const struct rt6_info *)route) : 0;
-}
-
 static struct xac_forward *xac_forward_make(const struct xac_forward_key *key,
 					    struct sk_buff *skb, u8 family,
-					    u64 stamp)
+					    u64 stamp, u32 cookie)
 {
 	struct dst_entry *route = skb_dst(skb);
 	struct xac_forward *f;
@@ -399,10 +470,12 @@ static struct xac_forward *xac_forward_make(const struct xac_forward_key *key,
 	f->key = *key;
 	f->route = route;
 	f->stamp = stamp;
-	f->cookie = xac_forward_cookie(route, family);
-	f->multipath = family == AF_INET ?
-		       IPCB(skb)->flags & XAC_IPSKB_MULTIPATH :
-		       IP6CB(skb)->flags & XAC_IP6SKB_MULTIPATH;
+	f->cookie = cookie;
+	f->sernum = xac_forward_note(skb)->sernum;
+	if (family == AF_INET)
+		f->multipath = IPCB(skb)->flags & XAC_IPSKB_MULTIPATH;
+	else
+		f->multipath = IP6CB(skb)->flags & XAC_IP6SKB_MULTIPATH;
 
 	return f;
 }
@@ -442,128 +515,118 @@ static void xac_forward_add(struct xac_table *table, struct xac_forward_set *set
 		xac_forward_put(forward, &set->ways[way], NULL);
 }
 
-/*
- * The packet was let through by the policies of this generation.
- *
- * Return: false if that was not known. If it was, a packet of IPv6 was told its
- * route; one of IPv4 would not be here.
- */
-static bool xac_forward_learn(struct xac_table *table, struct sk_buff *skb,
-			      u8 family, u32 generation)
+/* The packet was let through by the policies of the generation in its note. */
+static void xac_forward_learn(struct xac_table *table, struct sk_buff *skb,
+			      u8 family)
 {
+	const struct xac_forward_note *note = xac_forward_note(skb);
+	const u64 stamp = xac_stamp(note->generation);
 	struct xac_forward_net *forward = &table->forward;
-	const struct dst_entry *route = skb_dst(skb);
-	const u64 stamp = xac_stamp(generation);
+	struct dst_entry *route = skb_dst(skb);
 	struct xac_forward_set *set;
 	struct xac_forward_key key;
 	struct xac_forward *f;
 	unsigned int way;
-	u32 hash;
+	u32 hash, cookie;
 
-	/* A security label of the SA decides as well. */
-	if (!xac_forward_key(skb, family, &key) || (key.x && key.x->security))
-		return false;
+	/*
+	 * A security label of the SA decides as well. One that is deleted may make
+	 * room for another at the same address, of which is told only when it
+	 * already decrypts.
+	 */
+	if (!xac_forward_key(skb, family, &key) ||
+	    (key.x && (key.x->security ||
+		       READ_ONCE(key.x->km.state) != XFRM_STATE_VALID)))
+		return;
 
 	hash = xac_forward_hash(&key);
 	set = xac_forward_set_of(forward, hash);
 	if (!set) {
 		schedule_work(&forward->make);
-		return false;
+		return;
 	}
 
+	cookie = family == AF_INET ? 0 :
+		 rt6_get_cookie((const struct rt6_info *)route);
 	f = xac_forward_find(set, &key, hash, &way);
-	if (f && f->route == route &&
-	    f->cookie == xac_forward_cookie(route, family)) {
-		if (READ_ONCE(f->stamp) == stamp)
-			return true;
+	if (f && f->route == route && f->cookie == cookie &&
+	    f->sernum == note->sernum) {
 		WRITE_ONCE(f->stamp, stamp);
-		return false;
+		return;
 	}
 
 	if (!f) {
 		/* A flow of one packet is not worth a place. */
 		if (READ_ONCE(set->seen) != hash) {
 			WRITE_ONCE(set->seen, hash);
-			return false;
+			return;
 		}
 		way = xac_forward_room(set, stamp);
 		if (way == XAC_FORWARD_WAYS)
-			return false;
+			return;
 	}
 
-	f = xac_forward_make(&key, skb, family, stamp);
+	f = xac_forward_make(&key, skb, family, stamp, cookie);
 	if (f)
 		xac_forward_add(table, set, way, hash, f);
-
-	return false;
 }
 
-/*
- * A packet that was decrypted. Its policies are those of the interface, which
- * have its if_id.
- */
-static bool xac_forward_from_tunnel(struct xac_dev *xd,
-				    const struct xac_table *table,
-				    struct dst_entry *route, u8 family)
+static bool xac_forward_may_learn(struct xac_dev *xd, struct xac_table *table,
+				  struct sk_buff *skb, u8 family)
 {
-	if (xd->external || xd->table != table)
+	unsigned long *feeders = table->forward.feeders;
+	unsigned int bit = skb->dev->ifindex % XAC_FEEDERS;
+	struct dst_entry *route = skb_dst(skb);
+
+	if (READ_ONCE(table->closed) ||
+	    !xac_is_forward_route(route, skb->dev, family))
 		return false;
 
-	if (family == AF_INET)
-		xac_cache_exempt(xd, route);
+	if (skb->dev == xd->dev) {
+		/* Decrypted: the policies are those of the interface. */
+		if (xd->external || xd->table != table)
+			return false;
+		if (family == AF_INET)
+			xac_cache_exempt(xd, route);
+	} else if (!test_bit(bit, feeders)) {
+		/* To be encrypted: there may be more where it came from. */
+		set_bit(bit, feeders);
+	}
 
-	return true;
-}
-
-/* A packet that will be encrypted, from a device that may bring more of them. */
-static bool xac_forward_to_tunnel(struct xac_forward_net *forward,
-				  const struct net_device *in)
-{
-	unsigned int bit = in->ifindex % XAC_FEEDERS;
-
-	if (!test_bit(bit, forward->feeders))
-		set_bit(bit, forward->feeders);
-
-	return true;
+	return xac_forward_note(skb)->of == xac_forward_note_of(skb, table);
 }
 
 /* The first hook for forwarded packets: all checks are behind them. */
 static unsigned int xac_forward_forward(void *priv, struct sk_buff *skb,
 					const struct nf_hook_state *state)
 {
-	const struct xac_forward_begin *begin = this_cpu_ptr(&xac_forward_begin);
-	struct dst_entry *route = skb_dst(skb);
 	struct xac_table *table = priv;
 	const u8 family = state->pf;
 	struct xac_dev *xd;
-	bool may;
+
+	if (xac_forward_note(skb)->of ==
+	    (xac_forward_note_of(skb, table) | XAC_NOTE_TOLD))
+		return NF_ACCEPT;
+
+	if (xac_is_xac_dev(skb->dev))
+		xd = netdev_priv(skb->dev);
+	else if (xac_is_xac_dev(state->out))
+		xd = netdev_priv(state->out);
+	else
+		return NF_ACCEPT;
 
 	/*
-	 * With this flag the policies were not asked, be it because of us or
-	 * because of disable_policy.
+	 * With this flag the policies were not asked: disable_policy. And who is
+	 * not the first may not be in a softirq: a packet that a hook had given to
+	 * user space comes back in the context of that.
 	 */
 	if ((family == AF_INET && IPCB(skb)->flags & IPSKB_NOPOLICY) ||
-	    READ_ONCE(table->closed))
-		return NF_ACCEPT;
-
-	if (xac_is_xac_dev(skb->dev)) {
-		xd = netdev_priv(skb->dev);
-		may = xac_is_forward_route(route, skb->dev, family) &&
-		      xac_forward_from_tunnel(xd, table, route, family);
-	} else if (xac_is_xac_dev(state->out)) {
-		xd = netdev_priv(state->out);
-		may = xac_is_forward_route(route, skb->dev, family) &&
-		      xac_forward_to_tunnel(&table->forward, skb->dev);
-	} else {
-		return NF_ACCEPT;
-	}
-
-	if (may && begin->table == table &&
-	    xac_forward_learn(table, skb, family, begin->generation) &&
-	    family == AF_INET6)
+	    !xac_is_first_hook(state, xac_forward_forward))
 		return NF_ACCEPT;
 
 	xac_count_lookup(xd->counters, XAC_LOOKUP_FORWARD);
+	if (xac_forward_may_learn(xd, table, skb, family))
+		xac_forward_learn(table, skb, family);
 
 	return NF_ACCEPT;
 }
@@ -579,7 +642,7 @@ static void xac_forward_make_sets(struct work_struct *work)
 
 	sets = kvcalloc(XAC_FORWARD_SETS, sizeof(*sets),
 			GFP_KERNEL | __GFP_NOWARN);
-	/* Pairs with xac_forward_set_of(). */
+	/* Who sees them sees them empty. */
 	smp_store_release(&forward->sets, sets);
 }
 
@@ -675,7 +738,7 @@ void xac_forward_empty(struct xac_table *table)
 		return;
 
 	rcu_read_lock();
-	/* Pairs with xac_forward_make_sets(). */
+	/* Pairs with smp_store_release() in xac_forward_make_sets(). */
 	sets = smp_load_acquire(&forward->sets);
 	for (i = 0; sets && i < XAC_FORWARD_SETS; i++)
 		for (way = 0; way < XAC_FORWARD_WAYS; way++)

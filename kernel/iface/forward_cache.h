@@ -43,7 +43,9 @@ struct xac_table;
  * namespace has changed, by a generation as in bundle_cache.h, and the clock
  * shows the second in which it was checked. So the core stamps the policies of
  * flows that are in use as exactly as it can (struct xfrm_lifetime_cur counts
- * in seconds), and whatever no generation tells of is overlooked for a second at most.
+ * in seconds), and whatever no generation tells of is overlooked for a second at
+ * most. Each packet carries the generation from before its checks to the hook that
+ * learns, in its control block; nothing is learnt from one that was told.
  *
  * Only for TCP and UDP without IP options or fragments, by no more than one SA,
  * of the same namespace, not translated by NAT (the core checks the policy for
