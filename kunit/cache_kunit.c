@@ -466,7 +466,7 @@ static void other_policy_event(struct xk_world *w)
 	if (!policy)
 		return;
 	policy->if_id = XK_IF_ID;
-	xk_policy_event(policy, XFRM_MSG_POLEXPIRE);
+	xk_policy_event(policy, XFRM_POLICY_OUT, XFRM_MSG_POLEXPIRE);
 	policy->walk.dead = 1;
 	xfrm_pol_put(policy);
 }

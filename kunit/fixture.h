@@ -38,6 +38,7 @@ extern const struct in6_addr xk_out6_a, xk_out6_b, xk_in6_a, xk_in6_b;
 /**
  * struct xk_wire - what the lower device was given to send
  * @esp: ESP packets, IPv4 and IPv6
+ * @plain: UDP, TCP and ICMP packets from behind the tunnel, IPv4 and IPv6
  * @fragments: IP fragments among all packets
  * @too_big: "fragmentation needed" and "packet too big" messages
  * @mtu: that the last of these named
@@ -48,6 +49,7 @@ extern const struct in6_addr xk_out6_a, xk_out6_b, xk_in6_a, xk_in6_b;
  */
 struct xk_wire {
 	unsigned int esp;
+	unsigned int plain;
 	unsigned int fragments;
 	unsigned int too_big;
 	u32 mtu;
@@ -191,7 +193,7 @@ struct xk_policy {
 int xk_policy_add(struct net *net, const struct xk_policy *policy);
 void xk_flush(struct net *net);
 void xk_sa_event(struct xfrm_state *x, u32 event);
-void xk_policy_event(struct xfrm_policy *policy, u32 event);
+void xk_policy_event(struct xfrm_policy *policy, int dir, u32 event);
 
 /* The tunnel SA from B to A, with the interface's if_id. */
 extern const struct xk_sa xk_sa_in;
@@ -280,6 +282,7 @@ extern struct kunit_suite xac_esp_gro_suite;
 extern struct kunit_suite xac_esp_gso_suite;
 extern struct kunit_suite xac_esp_hardware_suite;
 extern struct kunit_suite xac_esp_output_suite;
+extern struct kunit_suite xac_forward_suite;
 extern struct kunit_suite xac_table_suite;
 extern struct kunit_suite xac_link_suite;
 extern struct kunit_suite xac_transmit_suite;

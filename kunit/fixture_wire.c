@@ -25,6 +25,10 @@ static void xk_wire_look4(struct xk_wire *wire, const struct sk_buff *skb)
 	const struct iphdr *iph = ip_hdr(skb);
 	const struct icmphdr *icmph = (void *)iph + iph->ihl * 4;
 
+	/* From that network, and not from its address here. */
+	if (iph->saddr != htonl(XK_IN4_A) &&
+	    (ntohl(iph->saddr) ^ XK_IN4_A) >> 8 == 0)
+		wire->plain++;
 	if (ip_is_fragment(iph))
 		wire->fragments++;
 	if (iph->frag_off & htons(IP_OFFSET))
@@ -46,6 +50,8 @@ static void xk_wire_look6(struct xk_wire *wire, const struct sk_buff *skb)
 	const struct ipv6hdr *iph = ipv6_hdr(skb);
 	const struct icmp6hdr *icmph = (void *)(iph + 1);
 
+	if (ipv6_addr_equal(&iph->saddr, &xk_in6_b))
+		wire->plain++;
 	if (iph->nexthdr == IPPROTO_FRAGMENT)
 		wire->fragments++;
 	if (iph->nexthdr == IPPROTO_ESP) {

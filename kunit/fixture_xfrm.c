@@ -79,15 +79,16 @@ void xk_sa_event(struct xfrm_state *x, u32 event)
 }
 
 /**
- * xk_policy_event - tell the key managers of an output policy
+ * xk_policy_event - tell the key managers of a policy
  * @policy: the policy
+ * @dir: XFRM_POLICY_OUT and its like
  * @event: XFRM_MSG_NEWPOLICY and its like
  */
-void xk_policy_event(struct xfrm_policy *policy, u32 event)
+void xk_policy_event(struct xfrm_policy *policy, int dir, u32 event)
 {
 	const struct km_event c = { .event = event };
 
-	km_policy_notify(policy, XFRM_POLICY_OUT, &c);
+	km_policy_notify(policy, dir, &c);
 }
 
 /**
@@ -178,8 +179,8 @@ int xk_policy_add(struct net *net, const struct xk_policy *policy)
 	err = xfrm_policy_insert(policy->dir, pol, 1);
 	if (err)
 		pol->walk.dead = 1;
-	else if (out)
-		xk_policy_event(pol, XFRM_MSG_NEWPOLICY);
+	else
+		xk_policy_event(pol, policy->dir, XFRM_MSG_NEWPOLICY);
 	xfrm_pol_put(pol);
 
 	return err;

@@ -21,6 +21,7 @@ static struct kunit_suite *xac_suites[] = {
 	&xac_esp_gso_suite,
 	&xac_esp_hardware_suite,
 	&xac_esp_output_suite,
+	&xac_forward_suite,
 	&xac_fuzz_suite,
 	&xac_icmp_suite,
 	&xac_late_suite,
