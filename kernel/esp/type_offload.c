@@ -151,13 +151,22 @@ static u64 xac_esp_add_number(const struct xfrm_state *x, struct sk_buff *skb,
 	return seq;
 }
 
-/* The device encrypts. What it is given is complete but for IV and ICV. */
-static int xac_esp_hand_over(struct sk_buff *skb)
+/*
+ * The device encrypts. What it is given is complete but for IV and ICV.
+ *
+ * @seq: its number, or the first of a train, which may be part of a longer one
+ */
+static int xac_esp_hand_over(struct sk_buff *skb, u64 seq)
 {
+	struct xfrm_offload *xo;
+
 	/* Segments share a sec_path: this one gets its own. */
 	if (!skb_ext_add(skb, SKB_EXT_SEC_PATH))
 		return -ENOMEM;
-	xfrm_offload(skb)->flags |= XFRM_XMIT;
+	xo = xfrm_offload(skb);
+	xo->flags |= XFRM_XMIT;
+	xo->seq.low = lower_32_bits(seq);
+	xo->seq.hi = upper_32_bits(seq);
 
 	return 0;
 }
@@ -182,7 +191,7 @@ int xac_esp_hand_over_segment(struct xfrm_state *x, struct sk_buff *skb)
 	seq = xac_esp_next_seq(xo, skb);
 	ip_esp_hdr(skb)->seq_no = htonl(lower_32_bits(seq));
 
-	return xac_esp_hand_over(skb);
+	return xac_esp_hand_over(skb, seq);
 }
 
 /*
@@ -258,6 +267,7 @@ static int xac_esp_xmit(struct xfrm_state *x, struct sk_buff *skb,
 			netdev_features_t features)
 {
 	struct xfrm_offload *xo = xfrm_offload(skb);
+	u64 seq;
 	int err;
 
 	if (!xo)
@@ -269,8 +279,8 @@ static int xac_esp_xmit(struct xfrm_state *x, struct sk_buff *skb,
 					xac_esp_add_trailer(x->data, skb, xo);
 		if (err)
 			return err;
-		xac_esp_add_number(x, skb, xo);
-		return xac_esp_hand_over(skb);
+		seq = xac_esp_add_number(x, skb, xo);
+		return xac_esp_hand_over(skb, seq);
 	}
 
 	xo->flags |= CRYPTO_FALLBACK;

@@ -24,6 +24,7 @@
 
 is_accel || skip_all nic_bond "it is ours alone"
 skip_without_python nic_bond
+python3 -c 'import cryptography' 2>/dev/null || skip_all nic_bond "python3-cryptography is not installed"
 modprobe bonding 2>/dev/null || skip_all nic_bond "this kernel has no bonds"
 
 cases=("tunnel 4 4 gcm128 0" "transport 6 6 gcm128 0" "tunnel 6 4 sha256 0")
@@ -206,7 +207,10 @@ for host in A B; do
 done
 serve "$B"
 open_client "$A"
-watch_esp sent "$B" br0 in
+watched=()
+judged() { watched+=("$(keys "$(case_spi "$1")" "$5")"); }
+lines judged
+watch_esp sent "$B" br0 in "${watched[@]}"
 passes "nic0 is active" nic0 nic1
 ok_if "numbers on the wire are dense" dense "$(esp_seen sent)"
 activate nic1
