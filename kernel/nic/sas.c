@@ -6,7 +6,7 @@
  * kernel frees an SA, its keys first, a grace period after it is deleted: so
  * who finds one under RCU, or holds it, may use its transform.
  */
-#include <linux/hash.h>
+#include <linux/jhash.h>
 #include <linux/slab.h>
 
 #include "compat/xfrmdev.h"
@@ -45,21 +45,17 @@ struct xac_nic_sa {
 };
 
 /*
- * Inbound SAs have SPIs that this host has chosen, outbound ones those that
- * others have. As for if_ids (iface/table.c), said so that it can be in line.
+ * Said so that the compiler can put it in line; the default is two calls for
+ * any length of key. Others choose the SPIs of outbound SAs: no weaker hash.
  */
 static u32 xac_nic_key_hash(const void *data, u32 length, u32 seed)
 {
 	const struct xac_nic_key *key = data;
 	const __be32 *daddr = key->daddr.a6;
-	u32 hash;
 
-	hash = hash_32((__force u32)(daddr[0] ^ daddr[1] ^ daddr[2] ^
-				     daddr[3]) ^ seed, 32);
-	hash = hash_32((__force u32)key->spi ^ hash, 32);
-
-	/* The table looks at the lower bits, the upper ones are the mixed. */
-	return hash ^ hash >> 16;
+	return jhash_2words((__force u32)(daddr[0] ^ daddr[1] ^ daddr[2] ^
+					  daddr[3]),
+			    (__force u32)key->spi, seed);
 }
 
 static int xac_nic_key_differs(struct rhashtable_compare_arg *arg,
