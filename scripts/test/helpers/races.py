@@ -13,6 +13,8 @@ UDP to every ADDR and several ports, through an interface with if_id 7. Prints
                             which ones have sent how much after the packets that
                             were on their way already
     quiet DEV               the same for ESP that leaves by DEV: "silent"
+    still NETNS DEV...      the same for the packets themselves, on devices of
+                            another namespace: "silent", or how many by which
     sa ROUNDS               a newer SA while a bundle is being built
     policy ROUNDS           a policy deleted while a bundle is being built
                             These two: "wrong N of ROUNDS, window N us". The last
@@ -23,6 +25,7 @@ UDP to every ADDR and several ports, through an interface with if_id 7. Prints
                             They expect the SA 0x1000 with reqid 1 and a policy for
                             all that asks for it, and leave things as they were.
 """
+import ctypes
 import mmap
 import os
 import random
@@ -43,6 +46,7 @@ DICE = random.Random(time.time_ns())
 CPUS = sorted(os.sched_getaffinity(0))
 PORTS = 9000, 9001, 5001
 SIZE = 700
+HOME = '/proc/self/ns/net'
 
 
 class Sender:
@@ -120,20 +124,53 @@ def silent(xfrm, senders, spis):
     return ' '.join(loud) or 'silent'
 
 
-def quiet(senders, dev):
-    passed(senders, 2)
-    with socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0) as sock:
-        # Only now does it hear, so that it does not hear other devices.
-        sock.bind((dev, 3))
-        passed(senders, 10)
-        sock.setblocking(False)
-        loud = 0
+def enter(netns):
+    if ctypes.CDLL(None, use_errno=True).setns(netns, 0x40000000):
+        raise OSError(ctypes.get_errno(), 'setns')
+
+
+def listen(dev, netns=HOME):
+    """Hears from now on, and only that device."""
+    home = os.open(HOME, os.O_RDONLY)
+    there = os.open(netns, os.O_RDONLY)
+    enter(there)
+    try:
+        sock = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0)
+    finally:
+        enter(home)
+        os.close(home)
+        os.close(there)
+    sock.bind((dev, 3))
+    return sock
+
+
+def heard(sock):
+    """How many packets of ours have left."""
+    count = 0
+    sock.setblocking(False)
+    with sock:
         while True:
             try:
                 packet, addr = sock.recvfrom(2048)
             except BlockingIOError:
-                return 'esp:%d' % loud if loud else 'silent'
-            loud += addr[2] == 4 and len(packet) > SIZE
+                return count
+            count += addr[2] == 4 and len(packet) > SIZE
+
+
+def quiet(senders, dev):
+    passed(senders, 2)
+    sock = listen(dev)
+    passed(senders, 10)
+    loud = heard(sock)
+    return 'esp:%d' % loud if loud else 'silent'
+
+
+def still(senders, netns, devs):
+    passed(senders, 2)
+    socks = {dev: listen(dev, '/run/netns/' + netns) for dev in devs}
+    passed(senders, 10)
+    loud = {dev: heard(sock) for dev, sock in socks.items()}
+    return ' '.join('%s:%d' % item for item in loud.items() if item[1]) or 'silent'
 
 
 def building_takes(xfrm, sender):
@@ -217,6 +254,8 @@ def answer(xfrm, senders, what, words):
         return silent(xfrm, senders, [int(word, 0) for word in words])
     if what == 'quiet':
         return quiet(senders, words[0])
+    if what == 'still':
+        return still(senders, words[0], words[1:])
     return race(xfrm, what, int(words[0]))
 
 
