@@ -259,8 +259,12 @@ static void begin(struct kunit *test, unsigned short family)
 
 static void learn(struct kunit *test, unsigned short family, u16 sport)
 {
-	KUNIT_ASSERT_EQ(test, lookups(family, sport), 1);
-	KUNIT_ASSERT_GE(test, lookups(family, sport), 0);
+	int i;
+
+	/* IPv6 of a new device may change routes of its own accord. */
+	for (i = 0; i < 8; i++)
+		if (!lookups(family, sport))
+			return;
 	KUNIT_ASSERT_EQ(test, lookups(family, sport), 0);
 }
 
