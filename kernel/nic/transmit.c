@@ -264,6 +264,32 @@ static void xac_nic_seal_train(struct xac_nic *nic, struct xfrm_state *x,
 	}
 }
 
+static void xac_nic_transmit(struct xac_nic *nic, struct sk_buff *skb)
+{
+	const struct xfrm_offload *xo = xfrm_offload(skb);
+	struct xfrm_state *x;
+
+	if (!xo) {
+		if (!xac_packet_transmit(nic, skb))
+			xac_nic_send(nic, skb);
+		return;
+	}
+
+	/* Still in plain text: the kernel's queue was stopped in between. */
+	if (!(xo->flags & XFRM_XMIT)) {
+		xac_nic_tx_drop(nic, skb, XAC_NIC_TX_UNFINISHED);
+		return;
+	}
+
+	x = xfrm_input_state(skb);
+	if (!xac_nic_has_sa(nic, x))
+		xac_nic_tx_drop(nic, skb, XAC_NIC_TX_NO_SA);
+	else if (skb_is_gso(skb))
+		xac_nic_seal_train(nic, x, skb);
+	else
+		xac_nic_seal(nic, x, skb, xo);
+}
+
 /**
  * xac_nic_start_xmit - ndo_start_xmit of an espnic
  * @skb: a frame; consumed
@@ -274,29 +300,10 @@ static void xac_nic_seal_train(struct xac_nic *nic, struct xfrm_state *x,
  */
 netdev_tx_t xac_nic_start_xmit(struct sk_buff *skb, struct net_device *dev)
 {
-	const struct xfrm_offload *xo = xfrm_offload(skb);
-	struct xac_nic *nic = netdev_priv(dev);
-	struct xfrm_state *x;
-
-	if (!xo) {
-		if (!xac_packet_transmit(nic, skb))
-			xac_nic_send(nic, skb);
-		return NETDEV_TX_OK;
-	}
-
-	/* Still in plain text: the kernel's queue was stopped in between. */
-	if (!(xo->flags & XFRM_XMIT)) {
-		xac_nic_tx_drop(nic, skb, XAC_NIC_TX_UNFINISHED);
-		return NETDEV_TX_OK;
-	}
-
-	x = xfrm_input_state(skb);
-	if (!xac_nic_has_sa(nic, x))
-		xac_nic_tx_drop(nic, skb, XAC_NIC_TX_NO_SA);
-	else if (skb_is_gso(skb))
-		xac_nic_seal_train(nic, x, skb);
-	else
-		xac_nic_seal(nic, x, skb, xo);
+	/* The core's lock is rcu_read_lock_bh(), not what rhashtable wants. */
+	rcu_read_lock();
+	xac_nic_transmit(netdev_priv(dev), skb);
+	rcu_read_unlock();
 
 	return NETDEV_TX_OK;
 }
