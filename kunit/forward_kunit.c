@@ -778,6 +778,20 @@ static void busy_flows_keep_their_places(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, used(), WAYS);
 }
 
+/* As many as there is room for come in turns, each a packet at a time. */
+static void flows_take_turns(struct kunit *test)
+{
+	int round, i;
+
+	begin(test, AF_INET);
+	for (round = 0; round < 2; round++)
+		for (i = 0; i < WAYS; i++)
+			lookups(AF_INET, neighbour(i));
+	for (i = 0; i < WAYS; i++)
+		KUNIT_EXPECT_EQ(test, lookups(AF_INET, neighbour(i)), 0);
+	KUNIT_EXPECT_EQ(test, used(), WAYS);
+}
+
 static void the_interface_can_go(struct kunit *test)
 {
 	struct xac_forward_net *forward = cache();
@@ -803,6 +817,7 @@ static struct kunit_case forward_cases[] = {
 	KUNIT_CASE_PARAM(told, family_gen_params),
 	KUNIT_CASE(other_hooks_at_the_ends),
 	KUNIT_CASE(busy_flows_keep_their_places),
+	KUNIT_CASE(flows_take_turns),
 	KUNIT_CASE(the_interface_can_go),
 	{}
 };

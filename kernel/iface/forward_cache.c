@@ -27,6 +27,9 @@
 #define XAC_FORWARD_SETS	4096
 #define XAC_FORWARD_WAYS	4
 
+/* So many flows of a set may take turns, and each is known to have come again. */
+#define XAC_FORWARD_SEEN	4
+
 /**
  * struct xac_forward_key - a flow, as routes and policies tell it from others
  * @saddr: source address; IPv4 in the first word
@@ -74,13 +77,13 @@ struct xac_forward {
  * struct xac_forward_set - flows with the same hash; in one cache line
  * @ways: the flows
  * @tags: their hashes
- * @seen: hash of the last flow that had no place: it gets one when it comes
- *	  again
+ * @seen: hashes of the last flows that had no place, the latest first: one gets
+ *	  it when it comes again
  */
 struct xac_forward_set {
 	struct xac_forward __rcu *ways[XAC_FORWARD_WAYS];
 	u32 tags[XAC_FORWARD_WAYS];
-	u32 seen;
+	u32 seen[XAC_FORWARD_SEEN];
 } ____cacheline_aligned;
 
 /**
@@ -480,6 +483,22 @@ static struct xac_forward *xac_forward_make(const struct xac_forward_key *key,
 	return f;
 }
 
+/* Has the flow come before? It has now. */
+static bool xac_forward_seen(struct xac_forward_set *set, u32 hash)
+{
+	unsigned int i;
+
+	for (i = 0; i < XAC_FORWARD_SEEN; i++)
+		if (READ_ONCE(set->seen[i]) == hash)
+			return true;
+
+	for (i = XAC_FORWARD_SEEN - 1; i; i--)
+		WRITE_ONCE(set->seen[i], READ_ONCE(set->seen[i - 1]));
+	WRITE_ONCE(set->seen[0], hash);
+
+	return false;
+}
+
 /* Where a new flow may go: a free place, or one of a flow at rest. */
 static unsigned int xac_forward_room(const struct xac_forward_set *set, u64 stamp)
 {
@@ -557,10 +576,8 @@ static void xac_forward_learn(struct xac_table *table, struct sk_buff *skb,
 
 	if (!f) {
 		/* A flow of one packet is not worth a place. */
-		if (READ_ONCE(set->seen) != hash) {
-			WRITE_ONCE(set->seen, hash);
+		if (!xac_forward_seen(set, hash))
 			return;
-		}
 		way = xac_forward_room(set, stamp);
 		if (way == XAC_FORWARD_WAYS)
 			return;
