@@ -288,16 +288,12 @@ static bool xac_forward_key(const struct sk_buff *skb, u8 family,
 				   xac_forward_key6(skb, key);
 }
 
+/* No more than a place in a table of bounded size: folded addresses will do. */
 static u32 xac_forward_hash(const struct xac_forward_key *key)
 {
-	if (key->kind >> 8 == AF_INET)
-		return jhash_3words((__force u32)key->saddr.s6_addr32[0],
-				    (__force u32)key->daddr.s6_addr32[0],
-				    (__force u32)key->ports,
-				    key->kind ^ key->mark);
-
-	return jhash2((const u32 *)key, 2 * sizeof(key->saddr) / sizeof(u32),
-		      (__force u32)key->ports ^ key->kind);
+	return jhash_3words(ipv6_addr_hash(&key->saddr),
+			    ipv6_addr_hash(&key->daddr),
+			    (__force u32)key->ports, key->kind ^ key->mark);
 }
 
 /* Word by word: shorter than a call. */
