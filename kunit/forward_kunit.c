@@ -654,6 +654,7 @@ static void told(struct kunit *test)
 		KUNIT_EXPECT_TRUE(test, skb_dst_is_noref(skb));
 		KUNIT_EXPECT_EQ(test, !!(IPCB(skb)->flags & IPSKB_NOPOLICY),
 				family == AF_INET);
+		skb_dst_force(skb);
 	}
 	rcu_read_unlock();
 	local_bh_enable();
@@ -661,7 +662,6 @@ static void told(struct kunit *test)
 		return;
 
 	/* It comes out of the checks in the next second. */
-	skb_dst_force(skb);
 	another_second();
 	local_bh_disable();
 	rcu_read_lock();
