@@ -217,7 +217,8 @@ static int xac_nic_sum(struct sk_buff *skb, struct crypto_aead *aead)
 
 /*
  * The number of a packet: the header has the lower half; the security path has
- * the upper one, as of the number that was next when it was written.
+ * the upper one, as of the number that it names: this packet's, or the one after
+ * it, which is what the kernel's own ESP leaves there for a segment.
  */
 VISIBLE_IF_KUNIT u64 xac_nic_seq(const struct sk_buff *skb,
 				 const struct xfrm_offload *xo)

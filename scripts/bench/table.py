@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """table.py [--markdown] RESULTS.json - the results as tables: medians side by side,
 with the ratio of xfrm_accel to the in-tree interface and its 95 % interval, and that of
-xfrm_accel with an espnic to xfrm_accel. In plain text, a list of all figures follows. With --markdown, as Documentation/benchmarks.md
-shows them."""
+xfrm_accel with an espnic to xfrm_accel. In plain text, a list of all figures follows. With
+--markdown, as Documentation/benchmarks.md shows them."""
 import collections
 import sys
 
