@@ -194,34 +194,9 @@ static struct sk_buff *leaves(struct xk_world *w, const struct packet *p,
 static struct xfrm_state *tunnel(struct xk_world *w, unsigned short outer,
 				 const struct xk_cipher *cipher, bool esn)
 {
-	const struct xk_sa sa = {
-		.family = outer,
-		.mode = XFRM_MODE_TUNNEL,
-		.spi = XK_SPI_OUT,
-		.if_id = XK_IF_ID,
-		.cipher = cipher,
-		.esn = esn,
-	};
-	struct xk_policy policy = {
-		.dir = XFRM_POLICY_OUT,
-		.outer = outer,
-		.if_id = XK_IF_ID,
-		.action = XFRM_POLICY_ALLOW,
-	};
-	struct xfrm_state *x;
-	size_t f;
-
 	xk_flush(w->net);
-	x = xk_sa_add(w->net, &sa);
-	for (f = 0; x && f < ARRAY_SIZE(family); f++) {
-		policy.inner = family[f];
-		if (xk_policy_add(w->net, &policy)) {
-			xfrm_state_put(x);
-			return NULL;
-		}
-	}
 
-	return x;
+	return xk_tunnel_by(w, outer, cipher, esn);
 }
 
 static void set_number(struct xfrm_state *x, u32 number)

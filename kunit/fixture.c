@@ -112,7 +112,48 @@ void xk_world_exit(struct kunit *test)
 }
 
 /**
- * xk_tunnel_out - the SA and the policies that carry both inner families
+ * xk_tunnel_by - an SA and the policies that carry both inner families by it
+ * @w: where to
+ * @outer: AF_INET or AF_INET6
+ * @cipher: of the SA; NULL: none
+ * @esn: with extended sequence numbers
+ *
+ * Return: the SA, referenced, or NULL.
+ */
+struct xfrm_state *xk_tunnel_by(struct xk_world *w, unsigned short outer,
+				const struct xk_cipher *cipher, bool esn)
+{
+	static const unsigned short inner[] = { AF_INET, AF_INET6 };
+	const struct xk_sa sa = {
+		.family = outer,
+		.mode = XFRM_MODE_TUNNEL,
+		.spi = XK_SPI_OUT,
+		.if_id = XK_IF_ID,
+		.cipher = cipher,
+		.esn = esn,
+	};
+	struct xk_policy policy = {
+		.dir = XFRM_POLICY_OUT,
+		.outer = outer,
+		.if_id = XK_IF_ID,
+		.action = XFRM_POLICY_ALLOW,
+	};
+	struct xfrm_state *x = xk_sa_add(w->net, &sa);
+	size_t i;
+
+	for (i = 0; x && i < ARRAY_SIZE(inner); i++) {
+		policy.inner = inner[i];
+		if (xk_policy_add(w->net, &policy)) {
+			xfrm_state_put(x);
+			return NULL;
+		}
+	}
+
+	return x;
+}
+
+/**
+ * xk_tunnel_out - the same without a cipher
  * @w: where to
  * @outer: AF_INET or AF_INET6
  *
@@ -120,33 +161,13 @@ void xk_world_exit(struct kunit *test)
  */
 int xk_tunnel_out(struct xk_world *w, unsigned short outer)
 {
-	const struct xk_sa sa = {
-		.family = outer,
-		.mode = XFRM_MODE_TUNNEL,
-		.spi = XK_SPI_OUT,
-		.if_id = XK_IF_ID,
-	};
-	struct xk_policy policy = {
-		.dir = XFRM_POLICY_OUT,
-		.inner = AF_INET,
-		.outer = outer,
-		.if_id = XK_IF_ID,
-		.action = XFRM_POLICY_ALLOW,
-	};
-	struct xfrm_state *x;
-	int err;
+	struct xfrm_state *x = xk_tunnel_by(w, outer, NULL, false);
 
-	x = xk_sa_add(w->net, &sa);
 	if (!x)
 		return -ENODEV;
 	xfrm_state_put(x);
 
-	err = xk_policy_add(w->net, &policy);
-	if (err)
-		return err;
-	policy.inner = AF_INET6;
-
-	return xk_policy_add(w->net, &policy);
+	return 0;
 }
 
 /**

@@ -230,6 +230,8 @@ int xk_world_init(struct kunit *test);
 void xk_world_exit(struct kunit *test);
 int xk_dev_make(struct xk_world *w, struct xk_link *link, u32 addr4,
 		struct net_device **dev);
+struct xfrm_state *xk_tunnel_by(struct xk_world *w, unsigned short outer,
+				const struct xk_cipher *cipher, bool esn);
 int xk_tunnel_out(struct xk_world *w, unsigned short outer);
 int xk_allow_in(struct xk_world *w, unsigned short inner);
 struct sk_buff *xk_decrypted(struct xk_world *w, struct xfrm_state *x,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * <linux/netdevice.h>: the lockless-transmit flag moved out of the feature
- * bits, the core learned to allocate and free per-CPU statistics, and what
- * lockdep is told moved to <net/netdev_lock.h>.
+ * bits, the core learned to allocate and free per-CPU statistics, what
+ * lockdep is told moved to <net/netdev_lock.h>, and tc has another field.
  */
 #ifndef _XAC_COMPAT_NETDEVICE_H
 #define _XAC_COMPAT_NETDEVICE_H
@@ -65,6 +65,26 @@ static inline void xac_dev_stats_free(struct net_device *dev)
 	free_percpu(dev->tstats);
 	dev->tstats = NULL;
 #endif
+}
+
+/**
+ * xac_dev_has_ingress - do tc or nft look at what @dev receives?
+ * @dev: the device
+ */
+static inline bool xac_dev_has_ingress(const struct net_device *dev)
+{
+#if defined(CONFIG_NET_XGRESS)
+	if (rcu_access_pointer(dev->tcx_ingress))
+		return true;
+#elif defined(CONFIG_NET_CLS_ACT)
+	if (rcu_access_pointer(dev->miniq_ingress))
+		return true;
+#endif
+#ifdef CONFIG_NETFILTER_INGRESS
+	if (rcu_access_pointer(dev->nf_hooks_ingress))
+		return true;
+#endif
+	return false;
 }
 
 #endif /* _XAC_COMPAT_NETDEVICE_H */

@@ -101,7 +101,8 @@ struct sk_buff *xac_esp_cut(struct xfrm_state *x, struct sk_buff *train);
 
 /* gro.c */
 struct xfrm_state *xac_esp_gro_state(const struct xac_esp_family *fam,
-				     struct sk_buff *skb, __be32 spi);
+				     struct sk_buff *skb, const void *iph,
+				     __be32 spi);
 bool xac_esp_gro_take(const struct xac_esp_family *fam, struct sk_buff *skb,
 		      struct xfrm_state *x, int encap_type);
 void xac_esp_gro_skip(const struct xac_esp_family *fam, struct sk_buff *skb);

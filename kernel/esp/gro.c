@@ -10,24 +10,27 @@
 #include "compat/gro.h"
 #include "compat/xfrm.h"
 #include "esp/esp.h"
+#include "nic/nic.h"
 
 /**
  * xac_esp_gro_state - the SA of a packet in GRO
  * @fam: outer family
  * @skb: the packet
+ * @iph: its outer IP header
  * @spi: of its ESP header
  *
  * Context: softirq, RCU.
  * Return: the SA, referenced; NULL if there is none, or if the packet comes
- * out of another SA.
+ * out of another SA, is a train, or is on the wire of another namespace's espnic.
  */
 struct xfrm_state *xac_esp_gro_state(const struct xac_esp_family *fam,
-				     struct sk_buff *skb, __be32 spi)
+				     struct sk_buff *skb, const void *iph,
+				     __be32 spi)
 {
-	const void *iph = skb_gro_network_header(skb);
 	struct xfrm_state *x;
 
-	if (skb_sec_path(skb))
+	if (skb_sec_path(skb) || skb_is_gso(skb) ||
+	    xac_nic_is_elsewhere(skb->dev))
 		return NULL;
 	x = xac_input_state_lookup(dev_net(skb->dev), skb->mark,
 				   iph + fam->daddr_offset, spi, fam->family);
@@ -228,8 +231,9 @@ put:
  * @fam: outer family
  * @skb: the packet, its GRO offset at the ESP header
  *
- * A packet without an SA, or within another SA's tunnel, goes the kernel's
- * own way, which counts it.
+ * What comes by the wire of an espnic that has the SA is that device's. A packet
+ * without an SA, or within another SA's tunnel, goes the kernel's own way, which
+ * counts it.
  *
  * Context: softirq, RCU.
  * Return: ERR_PTR(-EINPROGRESS) if the packet has been taken, else NULL.
@@ -239,21 +243,22 @@ struct sk_buff *xac_esp_gro_receive(const struct xac_esp_family *fam,
 {
 	const struct xfrm_offload *xo = xfrm_offload(skb);
 	unsigned int offset = skb_gro_offset(skb);
-	/* Newer kernels call this for ESP in UDP, if the socket wants GRO. */
-	int encap_type = NAPI_GRO_CB(skb)->proto == IPPROTO_UDP ?
-			 UDP_ENCAP_ESPINUDP : 0;
-	const struct ip_esp_hdr *esph;
 	struct xfrm_state *x = NULL;
+	const struct ip_esp_hdr *esph;
+	const void *iph;
 
 	esph = skb_gro_header(skb, offset + sizeof(*esph), offset);
 	if (!esph)
 		goto refuse;
 	if (!xo || !(xo->flags & CRYPTO_DONE)) {
-		x = xac_esp_gro_state(fam, skb, esph->spi);
+		iph = xac_gro_ip_header(skb, esph);
+		if (xac_nic_gro_receive(fam, skb, iph, esph->spi))
+			return ERR_PTR(-EINPROGRESS);
+		x = xac_esp_gro_state(fam, skb, iph, esph->spi);
 		if (!x)
 			goto refuse;
 	}
-	if (xac_esp_gro_take(fam, skb, x, encap_type))
+	if (xac_esp_gro_take(fam, skb, x, xac_gro_encap_type(skb)))
 		return ERR_PTR(-EINPROGRESS);
 
 refuse:

@@ -49,7 +49,8 @@ static struct xfrm_state *xac_natt_state(const struct xac_esp_family *fam,
 	    ntohs(udph->len) != skb_gro_len(skb))
 		return NULL;
 
-	x = xac_esp_gro_state(fam, skb, esph->spi);
+	x = xac_esp_gro_state(fam, skb, xac_gro_ip_header(skb, udph),
+			      esph->spi);
 	if (!x)
 		return NULL;
 	if (!xac_esp_is_ours(x) || !x->encap ||

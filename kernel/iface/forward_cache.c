@@ -56,6 +56,7 @@ struct xac_forward_key {
  * struct xac_forward - what is remembered of a flow
  * @key: the flow
  * @route: the route it takes; a reference
+ * @own: IPv6: xac_forward_route6() of it, which packets get instead; or NULL
  * @stamp: generation and second of the last check: xac_stamp(). 32-bit machines may
  *	read half of one and half of the next: both are of checks that were passed
  * @cookie: of @route, for dst_check()
@@ -66,6 +67,7 @@ struct xac_forward_key {
 struct xac_forward {
 	struct xac_forward_key key;
 	struct dst_entry *route;
+	struct dst_entry *own;
 	u64 stamp;
 	u32 cookie;
 	u32 sernum;
@@ -348,6 +350,7 @@ static void xac_forward_end(struct xac_forward_net *forward,
 			    struct xac_forward *f)
 {
 	dst_release(f->route);
+	dst_release(f->own);
 	kfree_rcu(f, rcu);
 	atomic_dec(&forward->used);
 }
@@ -366,7 +369,7 @@ static void xac_forward_put(struct xac_forward_net *forward,
 static void xac_forward_tell(struct sk_buff *skb, const struct xac_forward *f,
 			     u8 family)
 {
-	skb_dst_set_noref(skb, f->route);
+	skb_dst_set_noref(skb, f->own ?: f->route);
 
 	if (family == AF_INET)
 		IPCB(skb)->flags |= IPSKB_NOPOLICY | f->multipath;
@@ -468,6 +471,7 @@ static struct xac_forward *xac_forward_make(const struct xac_forward_key *key,
 
 	f->key = *key;
 	f->route = route;
+	f->own = family == AF_INET6 ? xac_forward_route6(route) : NULL;
 	f->stamp = stamp;
 	f->cookie = cookie;
 	f->sernum = xac_forward_note(skb)->sernum;
@@ -557,7 +561,8 @@ static void xac_forward_learn(struct xac_table *table, struct sk_buff *skb,
 	hash = xac_forward_hash(&key);
 	set = xac_forward_set_of(forward, hash);
 	if (!set) {
-		schedule_work(&forward->make);
+		schedule_delayed_work(&forward->make,
+				      READ_ONCE(forward->no_memory) ? HZ : 0);
 		return;
 	}
 
@@ -609,6 +614,21 @@ static bool xac_forward_may_learn(struct xac_dev *xd, struct xac_table *table,
 	return xac_forward_note(skb)->of == xac_forward_note_of(skb, table);
 }
 
+/* Were the policies not asked (disable_policy)? */
+static bool xac_is_exempted(const struct sk_buff *skb, u8 family)
+{
+#if IS_ENABLED(CONFIG_IPV6)
+	const struct inet6_dev *idev;
+
+	if (family == AF_INET6) {
+		idev = __in6_dev_get(skb->dev);
+		return !idev || READ_ONCE(idev->cnf.disable_policy) ||
+		       READ_ONCE(dev_net(skb->dev)->ipv6.devconf_all->disable_policy);
+	}
+#endif
+	return IPCB(skb)->flags & IPSKB_NOPOLICY;
+}
+
 /* The first hook for forwarded packets: all checks are behind them. */
 static unsigned int xac_forward_forward(void *priv, struct sk_buff *skb,
 					const struct nf_hook_state *state)
@@ -629,11 +649,10 @@ static unsigned int xac_forward_forward(void *priv, struct sk_buff *skb,
 		return NF_ACCEPT;
 
 	/*
-	 * With this flag the policies were not asked: disable_policy. And who is
-	 * not the first may not be in a softirq: a packet that a hook had given to
-	 * user space comes back in the context of that.
+	 * Who is not the first may not be in a softirq: a packet that a hook had
+	 * given to user space comes back in the context of that.
 	 */
-	if ((family == AF_INET && IPCB(skb)->flags & IPSKB_NOPOLICY) ||
+	if (xac_is_exempted(skb, family) ||
 	    !xac_is_first_hook(state, xac_forward_forward))
 		return NF_ACCEPT;
 
@@ -647,7 +666,7 @@ static unsigned int xac_forward_forward(void *priv, struct sk_buff *skb,
 static void xac_forward_make_sets(struct work_struct *work)
 {
 	struct xac_forward_net *forward =
-		container_of(work, struct xac_forward_net, make);
+		container_of(work, struct xac_forward_net, make.work);
 	struct xac_forward_set *sets;
 
 	if (forward->sets)
@@ -655,6 +674,7 @@ static void xac_forward_make_sets(struct work_struct *work)
 
 	sets = kvcalloc(XAC_FORWARD_SETS, sizeof(*sets),
 			GFP_KERNEL | __GFP_NOWARN);
+	WRITE_ONCE(forward->no_memory, !sets);
 	/* Who sees them sees them empty. */
 	smp_store_release(&forward->sets, sets);
 }
@@ -692,7 +712,7 @@ void xac_forward_init(struct xac_table *table)
 	struct xac_forward_net *forward = &table->forward;
 	int i;
 
-	INIT_WORK(&forward->make, xac_forward_make_sets);
+	INIT_DELAYED_WORK(&forward->make, xac_forward_make_sets);
 	atomic_set(&forward->used, 0);
 	atomic_set(&forward->generation, 0);
 	bitmap_zero(forward->feeders, XAC_FEEDERS);
@@ -712,8 +732,8 @@ void xac_forward_init(struct xac_table *table)
  */
 void xac_forward_exit(struct xac_table *table)
 {
-	cancel_work_sync(&table->forward.make);
-	xac_forward_empty(table);
+	cancel_delayed_work_sync(&table->forward.make);
+	xac_forward_empty(table, NULL);
 	kvfree(table->forward.sets);
 	table->forward.sets = NULL;
 }
@@ -732,13 +752,29 @@ void xac_forward_forget(struct xac_table *table)
 	atomic_inc_return(&table->forward.generation);
 }
 
+static void xac_forward_take(struct xac_forward_net *forward,
+			     struct xac_forward __rcu **way,
+			     const struct net_device *gone)
+{
+	struct xac_forward *f = unrcu_pointer(xchg(way, NULL));
+
+	if (!f)
+		return;
+	/* As the core does with its own routes. */
+	if (f->own && xac_dst_dev(f->own) == gone)
+		dst_dev_put(f->own);
+	xac_forward_end(forward, f);
+}
+
 /**
  * xac_forward_empty - let go of all routes as well
  * @table: the namespace's
+ * @gone: a device that is being unregistered: packets on their way with a route of
+ *	  ours hold it no longer; or NULL
  *
  * Context: any; takes the RCU lock.
  */
-void xac_forward_empty(struct xac_table *table)
+void xac_forward_empty(struct xac_table *table, const struct net_device *gone)
 {
 	struct xac_forward_net *forward = &table->forward;
 	struct xac_forward_set *sets;
@@ -756,8 +792,8 @@ void xac_forward_empty(struct xac_table *table)
 	for (i = 0; sets && i < XAC_FORWARD_SETS; i++)
 		for (way = 0; way < XAC_FORWARD_WAYS; way++)
 			if (rcu_access_pointer(sets[i].ways[way]))
-				xac_forward_put(forward, &sets[i].ways[way],
-						NULL);
+				xac_forward_take(forward, &sets[i].ways[way],
+						 gone);
 	rcu_read_unlock();
 }
 

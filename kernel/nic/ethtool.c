@@ -2,6 +2,9 @@
 /*
  * ethtool -i and -S: what the device did with ESP. The names are those of
  * mlx5's counters, where that has one.
+ *
+ * And the kernel's own drop reason that comes nearest, for those who watch
+ * skb:kfree_skb.
  */
 #include <linux/ethtool.h>
 
@@ -27,6 +30,20 @@ static const char * const xac_nic_names[] = {
 };
 
 static_assert(ARRAY_SIZE(xac_nic_names) == XAC_NIC_COUNTS);
+
+static const enum skb_drop_reason xac_nic_core_reasons[XAC_NIC_COUNTS] = {
+	[XAC_NIC_RX_AUTH_FAILED] = SKB_DROP_REASON_NOT_SPECIFIED,
+	[XAC_NIC_RX_FAILED]	 = SKB_DROP_REASON_NOT_SPECIFIED,
+	[XAC_NIC_RX_NO_MEMORY]	 = SKB_DROP_REASON_NOMEM,
+	[XAC_NIC_RX_REPLAY]	 = SKB_DROP_REASON_NOT_SPECIFIED,
+	[XAC_NIC_RX_EXPIRED]	 = SKB_DROP_REASON_XFRM_POLICY,
+	[XAC_NIC_RX_MISMATCH]	 = SKB_DROP_REASON_XFRM_POLICY,
+	[XAC_NIC_RX_POLICY]	 = SKB_DROP_REASON_XFRM_POLICY,
+	[XAC_NIC_TX_NO_SA]	 = SKB_DROP_REASON_XFRM_POLICY,
+	[XAC_NIC_TX_UNFINISHED]	 = SKB_DROP_REASON_DEV_READY,
+	[XAC_NIC_TX_FAILED]	 = SKB_DROP_REASON_NOT_SPECIFIED,
+	[XAC_NIC_TX_EXPIRED]	 = SKB_DROP_REASON_XFRM_POLICY,
+};
 
 static void xac_nic_get_drvinfo(struct net_device *dev,
 				struct ethtool_drvinfo *info)
@@ -71,6 +88,16 @@ static void xac_nic_get_stats(struct net_device *dev,
 		for (i = 0; i < XAC_NIC_COUNTS; i++)
 			data[i] += now[i];
 	}
+}
+
+/**
+ * xac_nic_discard - free a packet that goes no further
+ * @skb: the packet
+ * @why: what it has been counted as
+ */
+void xac_nic_discard(struct sk_buff *skb, enum xac_nic_count why)
+{
+	kfree_skb_reason(skb, xac_nic_core_reasons[why]);
 }
 
 const struct ethtool_ops xac_nic_ethtool_ops = {

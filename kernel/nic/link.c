@@ -188,6 +188,7 @@ static int xac_nic_stop(struct net_device *dev)
 	struct xac_nic *nic = netdev_priv(dev);
 	struct xac_nic *peer = xac_nic_peer(nic);
 
+	xac_nic_transmit_stop(nic);
 	xac_nic_filter_del(dev);
 	netif_carrier_off(dev);
 	if (peer)

@@ -12,6 +12,8 @@
 
 #include "xfrm_accel_probes.h"
 
+struct xac_esp_family;
+
 /**
  * DOC: espnic, a network device that encrypts and decrypts ESP
  *
@@ -204,10 +206,14 @@ void xac_nic_transmit_stop(struct xac_nic *nic);
 void xac_nic_rx_drop(struct xac_nic *nic, struct sk_buff *skb,
 		     enum xac_nic_count why);
 rx_handler_result_t xac_nic_handle_frame(struct sk_buff **pskb);
+bool xac_nic_is_elsewhere(const struct net_device *lower);
+bool xac_nic_gro_receive(const struct xac_esp_family *fam, struct sk_buff *skb,
+			 const void *iph, __be32 spi);
 void xac_nic_receive_from_peer(struct xac_nic *nic, struct sk_buff *skb);
 
 /* ethtool.c */
 extern const struct ethtool_ops xac_nic_ethtool_ops;
+void xac_nic_discard(struct sk_buff *skb, enum xac_nic_count why);
 
 static inline bool xac_nic_is_packet(const struct xfrm_state *x)
 {

@@ -366,7 +366,8 @@ void xac_packet_opened(struct xac_nic *nic, struct sk_buff *skb, int err)
 	if (err) {
 		xac_packet_failed(x, err);
 		DEV_STATS_INC(nic->dev, rx_dropped);
-		kfree_skb(skb);
+		xac_nic_discard(skb, err == -EBADMSG ? XAC_NIC_RX_AUTH_FAILED :
+						       XAC_NIC_RX_FAILED);
 		return;
 	}
 

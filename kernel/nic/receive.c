@@ -4,10 +4,13 @@
  * everything else passes.
  */
 #include <linux/etherdevice.h>
+#include <linux/if_vlan.h>
 #include <net/esp.h>
 #include <net/ip.h>
 #include <net/ipv6.h>
 
+#include "compat/gro.h"
+#include "compat/netdevice.h"
 #include "esp/esp.h"
 #include "nic/nic.h"
 
@@ -54,7 +57,7 @@ void xac_nic_rx_drop(struct xac_nic *nic, struct sk_buff *skb,
 {
 	xac_nic_count(nic, why, 1);
 	DEV_STATS_INC(nic->dev, rx_dropped);
-	kfree_skb(skb);
+	xac_nic_discard(skb, why);
 }
 
 /*
@@ -131,6 +134,18 @@ static bool xac_nic_note_sa(struct sk_buff *skb, struct xfrm_state *x)
 	return true;
 }
 
+/* Decrypts the packet, data at its ESP header, by an SA that it has noted. */
+static void xac_nic_open(struct xac_nic *nic, struct xfrm_state *x,
+			 struct sk_buff *skb)
+{
+	int err = xac_nic_corrupts(nic) ? -EBADMSG :
+		  xac_esp_open(x, skb, ip_esp_hdr(skb)->seq_no,
+			       xac_nic_opened_late);
+
+	if (err != -EINPROGRESS)
+		xac_nic_opened(nic, skb, err);
+}
+
 /*
  * Decrypts the packet, data at its IP header, if the device has an SA for it.
  *
@@ -141,7 +156,6 @@ static bool xac_nic_decrypts(struct xac_nic *nic, struct sk_buff *skb)
 	const struct xac_esp_family *fam;
 	struct xfrm_state *x;
 	unsigned int total;
-	int err;
 
 	if (skb_is_gso(skb) || skb_sec_path(skb))
 		return false;
@@ -177,11 +191,7 @@ static bool xac_nic_decrypts(struct xac_nic *nic, struct sk_buff *skb)
 	__skb_pull(skb, fam->header_len);
 	if (xac_nic_is_packet(x) && !xac_packet_expected(nic, x, skb))
 		return true;
-	err = xac_nic_corrupts(nic) ? -EBADMSG :
-	      xac_esp_open(x, skb, ip_esp_hdr(skb)->seq_no,
-			   xac_nic_opened_late);
-	if (err != -EINPROGRESS)
-		xac_nic_opened(nic, skb, err);
+	xac_nic_open(nic, x, skb);
 
 	return true;
 }
@@ -221,7 +231,7 @@ rx_handler_result_t xac_nic_handle_frame(struct sk_buff **pskb)
 
 	nic = rcu_dereference(skb->dev->rx_handler_data);
 	if (!netif_running(nic->dev)) {
-		kfree_skb(skb);
+		kfree_skb_reason(skb, SKB_DROP_REASON_DEV_READY);
 		return RX_HANDLER_CONSUMED;
 	}
 	skb = skb_share_check(skb, GFP_ATOMIC);
@@ -238,6 +248,101 @@ rx_handler_result_t xac_nic_handle_frame(struct sk_buff **pskb)
 		return RX_HANDLER_CONSUMED;
 
 	return RX_HANDLER_ANOTHER;
+}
+
+static struct xac_nic *xac_nic_on(const struct net_device *lower)
+{
+	if (rcu_access_pointer(lower->rx_handler) != xac_nic_handle_frame)
+		return NULL;
+
+	return rcu_dereference(lower->rx_handler_data);
+}
+
+/**
+ * xac_nic_is_elsewhere - is a device the wire of one in another namespace?
+ * @lower: the device
+ *
+ * Then what it receives is for the SAs of that.
+ *
+ * Context: RCU.
+ */
+bool xac_nic_is_elsewhere(const struct net_device *lower)
+{
+	const struct xac_nic *nic = xac_nic_on(lower);
+
+	return nic && !net_eq(dev_net(nic->dev), dev_net(lower));
+}
+
+/*
+ * The device that a packet in GRO of its wire is for, if nobody on the way there
+ * is to see it: no capture on the wire, no tc or nft at its ingress, no VLAN, no
+ * tunnel around it. (A capture on all devices is not to be known of here.)
+ */
+static struct xac_nic *xac_nic_of_wire(const struct sk_buff *skb)
+{
+	const struct net_device *lower = skb->dev;
+	struct xac_nic *nic = xac_nic_on(lower);
+
+	if (!nic || !list_empty(&lower->ptype_all) ||
+	    xac_dev_has_ingress(lower) || skb_vlan_tag_present(skb) ||
+	    xac_gro_network_offset(skb) || skb_sec_path(skb) || skb_is_gso(skb))
+		return NULL;
+
+	if (!(nic->dev->features & NETIF_F_HW_ESP) ||
+	    !xac_nic_skips_gro(nic, skb) ||
+	    !ether_addr_equal(eth_hdr(skb)->h_dest, nic->dev->dev_addr))
+		return NULL;
+
+	return nic;
+}
+
+/**
+ * xac_nic_gro_receive - take a packet out of GRO of a device's wire
+ * @fam: outer family
+ * @skb: the packet, its GRO offset at the ESP header
+ * @iph: its IP header
+ * @spi: of its ESP header
+ *
+ * It would come to the device a little later. Packet offload waits for that:
+ * policies and windows are looked at in one place.
+ *
+ * Context: softirq, RCU.
+ * Return: true if the packet has been taken.
+ */
+bool xac_nic_gro_receive(const struct xac_esp_family *fam, struct sk_buff *skb,
+			 const void *iph, __be32 spi)
+{
+	unsigned int offset = skb_gro_offset(skb);
+	struct xac_nic *nic = xac_nic_of_wire(skb);
+	struct xfrm_state *x;
+
+	/* Behind a short packet there is Ethernet's padding: that waits as well. */
+	if (!nic || offset != fam->header_len ||
+	    fam->total_len(iph) != skb->len)
+		return false;
+	x = xac_nic_sa_find(nic, iph + fam->daddr_offset, spi, fam->family);
+	if (!x)
+		return false;
+	/* Without memory for that GRO finds the packet as it was. */
+	if (xac_nic_is_packet(x) ||
+	    !pskb_may_pull(skb, offset + sizeof(struct ip_esp_hdr))) {
+		xfrm_state_put(x);
+		return false;
+	}
+
+	skb->dev = nic->dev;
+	if (!xac_nic_note_sa(skb, x)) {
+		xac_nic_rx_drop(nic, skb, XAC_NIC_RX_NO_MEMORY);
+		return true;
+	}
+	skb->pkt_type = PACKET_HOST;
+	xac_nic_count_received(nic->dev, skb);
+	skb_reset_network_header(skb);
+	__skb_pull(skb, offset);
+	skb_reset_transport_header(skb);
+	xac_nic_open(nic, x, skb);
+
+	return true;
 }
 
 /**

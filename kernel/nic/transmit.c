@@ -35,7 +35,7 @@ static void xac_nic_to_wire(struct xac_nic *nic, struct sk_buff *skb)
 	if (!lower) {
 		DEV_STATS_INC(nic->dev, tx_carrier_errors);
 		DEV_STATS_INC(nic->dev, tx_dropped);
-		kfree_skb(skb);
+		kfree_skb_reason(skb, SKB_DROP_REASON_DEV_READY);
 		return;
 	}
 
@@ -49,8 +49,12 @@ static void xac_nic_to_wire(struct xac_nic *nic, struct sk_buff *skb)
 
 static void xac_nic_release(struct xac_nic *nic)
 {
-	struct sk_buff *held = xchg(&nic->faults.held, NULL);
+	struct sk_buff *held;
 
+	if (!READ_ONCE(nic->faults.held))
+		return;
+
+	held = xchg(&nic->faults.held, NULL);
 	if (held)
 		xac_nic_to_wire(nic, held);
 }
@@ -115,7 +119,7 @@ void xac_nic_tx_drop(struct xac_nic *nic, struct sk_buff *skb,
 		     enum xac_nic_count why)
 {
 	xac_nic_count_drop(nic, why);
-	kfree_skb(skb);
+	xac_nic_discard(skb, why);
 }
 
 /**
@@ -170,7 +174,7 @@ static void xac_nic_sealed(struct xac_nic *nic, struct sk_buff *skb, int err)
 {
 	xac_nic_count_sealed(nic->dev, skb, err);
 	if (err) {
-		kfree_skb(skb);
+		xac_nic_discard(skb, XAC_NIC_TX_FAILED);
 		return;
 	}
 
@@ -319,7 +323,7 @@ void xac_nic_transmit_init(struct xac_nic *nic)
 }
 
 /**
- * xac_nic_transmit_stop - after the last
+ * xac_nic_transmit_stop - the device is down, or goes
  * @nic: the device
  *
  * Context: process, may sleep.
@@ -330,5 +334,9 @@ void xac_nic_transmit_stop(struct xac_nic *nic)
 
 	timer_delete_sync(&nic->faults.release);
 	held = xchg(&nic->faults.held, NULL);
-	kfree_skb(held);
+	if (!held)
+		return;
+
+	DEV_STATS_INC(nic->dev, tx_dropped);
+	kfree_skb_reason(held, SKB_DROP_REASON_DEV_READY);
 }

@@ -154,6 +154,13 @@ void *xac_probe(void);
 void *xac_probe(void) { return udp6_gro_receive; }
 C
 
+# GRO of ESP in UDP comes by ESP's callback.
+probe UDP_GRO_ESP <<'C'
+#include <net/xfrm.h>
+void *xac_probe(void);
+void *xac_probe(void) { return xfrm4_gro_udp_encap_rcv; }
+C
+
 probe STATE_DIR <<'C'
 #include <net/xfrm.h>
 int xac_probe(struct xfrm_state *x);

@@ -22,7 +22,7 @@ being_made() {
 
 # Entries of one kind: the one used last is current; so is any used within a day, another
 # clone may need it.
-for kind in kernel/6.1. kernel/6.12. kernel/7.3. uml/6.1-plain- uml/6.1-debug- uml/6.1-bare- src/ rootfs/bookworm- rootfs/libreswan- rootfs/trixie- busybox/ iptfs/; do
+for kind in kernel/6.1. kernel/6.12. kernel/7.3. uml/6.1-plain- uml/6.1-debug- uml/6.1-bare- src/linux- src/part- rootfs/bookworm- rootfs/libreswan- rootfs/trixie- busybox/ iptfs/; do
 	entries=("$kind"*/)
 	[ ${#entries[@]} -gt 0 ] || continue
 	newest=$(for entry in "${entries[@]}"; do

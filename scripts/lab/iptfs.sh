@@ -7,19 +7,11 @@
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
-SERIES=7.3 RELEASE=trixie-backports
-
 build_iptfs() {
-	local dir=$1 kernel=$2 file
-	local source=$dir/deb/usr/src/linux-source-$SERIES.tar.xz
-	say "making the IP-TFS module for $SERIES from linux-source-$SERIES (once)"
-	unpack_pkgs "$RELEASE" "$dir/deb" "linux-source-$SERIES"
+	local dir=$1 kernel=$2 source=$3
+	say "making the IP-TFS module (once)"
 	mkdir "$dir/build"
-	for file in xfrm_iptfs.c trace_iptfs.h xfrm_inout.h; do
-		set -- "$@" "linux-source-$SERIES/net/xfrm/$file"
-	done
-	with_progress "unpacking" '' tar -C "$dir/build" --strip-components=3 -xf "$source" "${@:3}"
-	rm -r "$dir/deb"
+	cp "$source"/net/xfrm/{xfrm_iptfs.c,trace_iptfs.h,xfrm_inout.h} "$dir/build/"
 	# Where the tracepoints' own header is, seen from outside the kernel's tree.
 	sed -i 's,^#define TRACE_INCLUDE_PATH .*,#define TRACE_INCLUDE_PATH .,' "$dir/build/trace_iptfs.h"
 	# shellcheck disable=SC2016  # kbuild expands it
@@ -29,7 +21,8 @@ build_iptfs() {
 	cp "$dir/build/xfrm_iptfs.ko" "$dir/"
 }
 
-kernel=$("$XA_TOP/scripts/lab/kernel.sh" "$SERIES")
-dir=$XA_CACHE/iptfs/$(key_of "$kernel" "$(declare -f build_iptfs)")
-cached "$dir" build_iptfs "$dir" "$kernel"
+kernel=$("$XA_TOP/scripts/lab/kernel.sh" 7.3)
+source=$("$XA_TOP/scripts/lab/newer_source.sh")
+dir=$XA_CACHE/iptfs/$(key_of "$kernel" "$source" "$(declare -f build_iptfs)")
+cached "$dir" build_iptfs "$dir" "$kernel" "$source"
 echo "$dir/xfrm_iptfs.ko"

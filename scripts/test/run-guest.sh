@@ -62,6 +62,10 @@ make_indir() {
 	mkdir "$in/helpers/selftests"
 	cp "$("$XA_TOP/scripts/lab/uml.sh" build plain)"/src/tools/testing/selftests/net/{vrf-xfrm-tests,xfrm_policy,l2tp,pmtu,rtnetlink}.sh \
 		"$in/helpers/selftests/"
+	if [ "$kernel" != 6.1 ] && [[ " ${tests[*]} " == *" nic_selftest "* ]]; then
+		cp -r "$("$XA_TOP/scripts/lab/newer_source.sh")/tools/testing/selftests" \
+			"$in/helpers/selftests/newer"
+	fi
 	cat >"$in/run.sh" <<-'RUN'
 		. "$IN/env"
 		export IMPL SLOW MODULE=$IN/xfrm_accel.ko HELPERS=$IN/helpers

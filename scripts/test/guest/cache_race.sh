@@ -20,39 +20,17 @@ ANY6="src ::/0 dst ::/0" HOST6="src ::/0 dst fd00:7::2/128"
 rounds=2
 [ -z "${FULL:-}" ] || rounds=8
 
-# races LINE: see races.py; the answer is in RACE
-races()
-{
-	ask races "$*"
-	read -r -t $((300 * ${SLOW:-1})) -u "${talk_out[races]}" RACE || die "races.py does not answer: $*"
-	[[ $RACE != races.py:* ]] || die "$RACE"
-}
-
-# after NAME QUESTION: one result for all rounds, see report
-declare -A loud
-
+# after NAME QUESTION: nothing goes by what was taken away
 after()
 {
-	local name=$1
-	shift
-	races "$@"
-	loud[$name]=${loud[$name]:-}
-	[ "$RACE" = silent ] || loud[$name]+="round $round: $RACE; "
-}
-
-report()
-{
-	local name
-	for name in "${!loud[@]}"; do
-		same "$TOPO: after $name" "${loud[$name]}" ""
-	done
-	loud=()
+	races "${@:2}"
+	raced "after $1" silent
 }
 
 # both VERB SELECTOR REQID WORDS...: a policy for IPv4 and one for IPv6
 both()
 {
-	local verb=$1 which=$2 v4=$2"4" v6=$2"6"
+	local verb=$1 v4=$2"4" v6=$2"6"
 	shift 2
 	on A "$(policy_line "$verb" "${!v4}" "$@")" "$(policy_line "$verb" "${!v6}" "$@")"
 }
@@ -131,7 +109,7 @@ churn()
 		links
 	done
 	races stop
-	report
+	report_races "$TOPO"
 	fates watch wire1
 	holds "the flow is well afterwards" f4 $S1
 	holds "the IPv6 flow is well afterwards" f6 $S1

@@ -38,21 +38,7 @@ hosts()
 	xfrm_link A link=
 	xfrm_link B link=
 	add_lan
-	forget_devices
-	on A "link add lan1 type veth peer name lan1 netns $L" "link set lan1 up" \
-		"addr add 10.2.0.1/24 dev lan1" "addr add fd02::1/64 dev lan1 nodad"
-	must ip -n "$L" -batch - <<-'EOT'
-		link set lan0 address 02:00:00:00:00:10
-		link set lan1 address 02:00:00:00:00:11
-		link set lan1 up
-	EOT
-	on A "neigh replace 10.1.0.2 dev lan0 lladdr 02:00:00:00:00:10 nud permanent" \
-		"neigh replace fd01::2 dev lan0 lladdr 02:00:00:00:00:10 nud permanent" \
-		"neigh replace 10.2.0.2 dev lan1 lladdr 02:00:00:00:00:11 nud permanent" \
-		"neigh replace fd02::2 dev lan1 lladdr 02:00:00:00:00:11 nud permanent"
-	# Nobody listens there; that is not to be said.
-	must in_ns "$L" nft add table inet deaf
-	must in_ns "$L" nft add chain inet deaf c '{ type filter hook input priority 0; policy drop; }'
+	add_second_lan
 	on B "route add 10.1.0.0/24 dev ipsec0" "route add fd01::/64 dev ipsec0" \
 		"$(sa_line 0x1000 1)" "$(policy_line add "$ANY4" 1)" "$(policy_line add "$ANY6" 1)"
 	sa 0x1000 1
@@ -74,39 +60,17 @@ no_both()
 	on A "xfrm policy delete ${!v4} dir fwd if_id 7" "xfrm policy delete ${!v6} dir fwd if_id 7"
 }
 
-races()
-{
-	ask races "$*"
-	read -r -t $((300 * ${SLOW:-1})) -u "${talk_out[races]}" RACE || die "races.py does not answer: $*"
-	[[ $RACE != races.py:* ]] || die "$RACE"
-}
-
-# still NAME DEV...: nothing goes there; goes NAME DEV: something does. One result
-# for all rounds, see report
-declare -A loud
-
+# still NAME DEV...: nothing goes there; goes NAME DEV: something does
 still()
 {
-	local name=$1
-	shift
-	races still "$A" "$@"
-	loud[$name]=${loud[$name]:-}
-	[ "$RACE" = silent ] || loud[$name]+="round $round: $RACE; "
+	races still "$A" "${@:2}"
+	raced "$1" silent
 }
 
 goes()
 {
 	races still "$A" "$2"
-	loud[$1]=${loud[$1]:-}
-	[ "$RACE" != silent ] || loud[$1]+="round $round: $RACE; "
-}
-
-report()
-{
-	local name
-	for name in "${!loud[@]}"; do
-		same "$name" "${loud[$name]}" ""
-	done
+	raced "$1" loud
 }
 
 policies()
@@ -188,7 +152,7 @@ done
 ok_if "the LAN's device goes in time" timeout 20 ip -n "$A" link del lan0
 ok_if "the interface goes in time" timeout 20 ip -n "$A" link del ipsec0
 races stop
-report
+report_races
 must ip -n "$B" link del ipsec0
 flush_sas
 on B "xfrm state flush"

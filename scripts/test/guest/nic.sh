@@ -51,12 +51,73 @@ worked()
 	[ "$tx" -gt 100 ] && [ "$rx" -gt 20 ]
 }
 
+gro_event=/sys/kernel/tracing/events/net/napi_gro_receive_exit
+
+# five NAME: B answers five times by case 1, and nic0 decrypts that. TAKEN: by GRO of the wire
+five()
+{
+	local rx IN_A IN_B trace=/sys/kernel/tracing/trace
+	case_addrs 1 4
+	rx=$(count "$A" ipsec_rx_pkts)
+	[ ! -e $trace ] || : >$trace
+	ok_if "$1: answers arrive" in_ns "$A" ping -q -c 5 -i 0.1 -W 1 -I "$IN_A" "$IN_B"
+	same "$1: nic0 has decrypted them" $(($(count "$A" ipsec_rx_pkts) - rx)) 5
+	TAKEN=$(grep -c 'napi_gro_receive_exit: ret=4' $trace 2>/dev/null) || true
+}
+
+# GRO of the wire gives the device its packets at once, but not past who listens there, nor
+# those that are for another address.
+at_once()
+{
+	local trace='' mac
+	[ -d $gro_event ] || mount -t tracefs tracefs /sys/kernel/tracing 2>/dev/null || true
+	if [ -d $gro_event ]; then
+		trace=1
+		at_exit eval "echo 0 >$gro_event/enable; echo 0 >$gro_event/filter"
+		echo 'ret == 4' >$gro_event/filter
+		echo 1 >$gro_event/enable
+	else
+		skip "at once" "this kernel has no tracepoints"
+	fi
+	five "GRO"
+	[ -z $trace ] || same "GRO: they were taken there" "$TAKEN" 5
+	watch_wire "$A" wire0 near in
+	five "a capture on the wire"
+	same "a capture on the wire: it shows them" "$(seen esp "$(wire near)")" 5
+	[ -z $trace ] || same "a capture on the wire: GRO has left them" "$TAKEN" 0
+	close_talk near
+	must in_ns "$A" nft -f - <<-'END'
+		table netdev guard {
+			chain c {
+				type filter hook ingress device wire0 priority 0
+				ip protocol esp counter
+			}
+		}
+	END
+	five "nft at the wire's ingress"
+	[ -z $trace ] || same "nft at the wire's ingress: GRO has left them" "$TAKEN" 0
+	same "nft at the wire's ingress: it sees them" \
+		"$(in_ns "$A" nft list table netdev guard | grep -o "counter packets [0-9]*")" "counter packets 5"
+	must in_ns "$A" nft delete table netdev guard
+	# The wire's own address is another now; B does not know that yet.
+	mac=$(in_ns "$A" cat /sys/class/net/nic0/address)
+	must ip -n "$B" neigh replace $OUT4_A lladdr "$mac" dev wire0
+	must ip -n "$A" link set nic0 address 02:00:00:00:00:77
+	not_if "what is for another address is not taken" in_ns "$A" ping -q -c 3 -i 0.1 -W 1 -I 10.9.1.1 10.9.1.2
+	must ip -n "$A" link set nic0 address "$mac"
+	must in_ns "$A" ethtool -K nic0 gro off
+	five "GRO of the device is off"
+	[ -z $trace ] || same "GRO of the device is off: that of the wire has left them" "$TAKEN" 0
+	must in_ns "$A" ethtool -K nic0 gro on
+	must ip -n "$B" neigh del $OUT4_A dev wire0
+}
+
 two_hosts
 lines case_sas >"$TMP/sas"
 must ip -n "$B" -batch "$TMP/sas"
 must load_impl
 nic_on A
-# GRO of the wire sees ESP first, and leaves it to the device.
+# GRO of the wire sees ESP first.
 esp_gro "$A" on
 esp_gro "$B" off
 ok_if "A: every SA is taken" eval 'offload nic0 <"$TMP/sas" >"$TMP/sas-A" && ip -n "$A" -batch "$TMP/sas-A"'
@@ -73,6 +134,7 @@ done
 serve "$B"
 open_client "$A"
 lines try
+at_once
 no_errors "after all of it"
 
 # SAs hold the module; a device that has none does not.

@@ -145,6 +145,25 @@ stalls()
 	must in_ns "$A" tc qdisc del dev nic0 root
 }
 
+event=/sys/kernel/tracing/events/skb/kfree_skb
+
+# watch_reasons, dropped_for NAME COUNT REASON: why packets are dropped, by the tracepoint
+watch_reasons()
+{
+	[ -d $event ] || mount -t tracefs tracefs /sys/kernel/tracing 2>/dev/null || true
+	[ -d $event ] || return 0
+	: >/sys/kernel/tracing/trace
+	at_exit bash -c "echo 0 >$event/enable"
+	echo 1 >$event/enable
+}
+
+dropped_for()
+{
+	[ -d $event ] || { skip "$1" "this kernel has no tracepoints"; return; }
+	echo 0 >$event/enable
+	same "$1" "$(grep -c "reason: $3\b" /sys/kernel/tracing/trace)" "$2"
+}
+
 loses()
 {
 	local unknown dropped
@@ -153,8 +172,10 @@ loses()
 	tunnel_works "an SA to receive with is lost, and the kernel decrypts"
 	ok_if "the device counts what it does not know" test $(($(count "$A" ipsec_rx_no_sa) - unknown)) -ge 3
 	change lose=0x1000
+	watch_reasons
 	not_if "without the SA to send with nothing leaves" in_ns "$A" ping -n -q -c 3 -i 0.1 -W 1 10.7.0.2
 	same "and that is counted" $(($(count "$A" ipsec_tx_drop_no_state) - dropped)) 3
+	dropped_for "each with a reason of the kernel's" 3 XFRM_POLICY
 	same "the kernel knows nothing of it" "$(offloaded)" 2
 	must ip -n "$A" xfrm state flush
 	nic_sas A if_id=$if_id

@@ -108,6 +108,25 @@ stands_on_it()
 	must ip -n "$A" link del nic0.5
 	must ip -n "$B" link del wire0.5
 
+	new_ns C
+	must ip -n "$A" link add mac0 link nic0 type macvlan mode bridge
+	must ip -n "$A" link set mac0 netns "$C"
+	must ip -n "$C" addr add 192.0.2.7/24 dev mac0
+	must ip -n "$C" link set mac0 up
+	ok_if "a macvlan on it, in another namespace" wait_for 10 in_ns "$C" ping -c1 -W1 $OUT4_B
+	ok_if "from outside, too" wait_for 10 in_ns "$B" ping -c1 -W1 192.0.2.7
+	wire_works "beside a macvlan"
+	del_ns "$C"
+
+	# What is addressed to nobody here is seen when asked for.
+	must ip -n "$B" neigh replace 192.0.2.66 lladdr 02:00:00:00:00:66 dev wire0
+	must ip -n "$A" link set nic0 promisc on
+	watch_wire "$A" nic0 others in
+	in_ns "$B" ping -q -c 3 -i 0.1 -W 1 192.0.2.66 >/dev/null || true
+	same "promiscuous, it shows what others are sent" "$(seen icmp "$(wire others)")" 3
+	close_talk others
+	must ip -n "$A" link set nic0 promisc off
+
 	must ip -n "$A" -batch - <<-END
 		link add br0 type bridge
 		addr flush dev nic0

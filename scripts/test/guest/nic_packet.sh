@@ -322,6 +322,7 @@ datagrams() { in_ns "$B" bash -c "for i in 1 2 3; do echo \$i >/dev/udp/10.50.0.
 
 blocks()
 {
+	local gro
 	policies
 	sas
 	# shellcheck disable=SC2086
@@ -357,6 +358,16 @@ blocks()
 	NAME="a tunnel without a policy" blocked ipsec_rx_drop_mismatch_sa_sel 3 datagrams 7201
 	policies
 	works "with the policies again"
+	# Of an SA that the device has not the kernel is the judge, wherever it decrypts.
+	for gro in on off; do
+		esp_gro "$A" $gro
+		sas
+		# shellcheck disable=SC2086
+		must ip -n "$A" xfrm state delete $FRO proto esp spi 0x5001
+		# shellcheck disable=SC2086
+		must ip -n "$A" xfrm state add $FRO spi 0x5001 $SA "${GCM[@]}"
+		works "an SA of the kernel's beside policies of the device, GRO of the wire $gro"
+	done
 }
 
 # --- what it cannot do ---------------------------------------------------------------

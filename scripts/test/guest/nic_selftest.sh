@@ -8,8 +8,8 @@
 #     $A  nic0 (espnic) ------------- nic0 (espnic)  $B
 #         192.168.123.3
 #
-# And what bonds of newer kernels are tested for: SAs that come and go with the active
-# slave, and features with the mode.
+# Then that of bonds, bond_ipsec_offload.sh of newer kernels, as a whole and in the same
+# manner; and what such a bond is to do beside: features come and go with the mode.
 
 # shellcheck source=scripts/test/lib.sh
 . "${TESTDIR:?}/lib.sh"
@@ -97,6 +97,60 @@ offload_test()
 	del_ns "$B"
 }
 
+# sim_bond: netdevsim's files, of which the one that makes devices makes an espnic for each
+# of two ports, and "ipsec" shows what the kernel knows of their SAs
+sim_bond()
+{
+	local sim=$TMP/simbond port
+	for port in 0 1; do
+		mkdir -p "$sim/bus/devices/netdevsim0/net/nic$port" "$sim/debug/netdevsim0/ports/$port"
+	done
+	mkdir "$sim/bin"
+	touch "$sim/bus/new_device"
+	cat >"$sim/bin/tee" <<-END
+		#!/bin/bash
+		cat >"$sim/ports"
+		ip netns identify >"$sim/ns"
+		for port in 0 1; do
+			ip link add nic\$port type espnic &&
+				ip link add end\$port type espnic peer nic\$port && ip link set end\$port up || exit
+		done
+	END
+	cat >"$sim/bin/grep" <<-END
+		#!/bin/bash
+		file=\${!#}
+		if [[ \$file == $sim/debug/*/ipsec ]]; then
+			port=\${file%/ipsec}
+			ip netns exec "\$(cat "$sim/ns")" bash "$sim/shown" nic\${port##*/} >"\$file"
+		fi
+		exec $(command -v grep) "\$@"
+	END
+	cat >"$sim/shown" <<-END
+		echo "SA count=\$(python3 -I "$TESTDIR/helpers/nic.py" show \$1 sa_count)" \
+			"tx=\$(ethtool -S \$1 | awk '\$1 == "ipsec_tx_pkts:" { print \$2 }')"
+		ip xfrm state | awk '/^src/ { dst = \$4 } /offload parameters.* dir out/ { print "tx ipaddr=" dst }'
+	END
+	chmod +x "$sim"/bin/*
+	cp -r "$HELPERS/selftests/newer" "$sim/selftests"
+	sed -i "s|/sys/kernel/debug/netdevsim|$sim/debug|; s|/sys/bus/netdevsim|$sim/bus|" "$sim/selftests/$bond_script"
+}
+
+bond_script=drivers/net/bonding/bond_ipsec_offload.sh
+
+bond_offload_test()
+{
+	local rc=0
+	[ -e "$HELPERS/selftests/newer/$bond_script" ] ||
+		{ skip "the kernel's test of bonds" "the sources of a newer kernel are not here"; return; }
+	modprobe bonding 2>/dev/null || { skip "the kernel's test of bonds" "this kernel has no bonds"; return; }
+	sim_bond
+	PATH=$TMP/simbond/bin:$PATH bash "$TMP/simbond/selftests/$bond_script" >"$TMP/result" 2>&1 || rc=$?
+	same "the kernel's test of bonds: by one slave, then by the other" \
+		"$(sed -nE 's/^TEST: bond_ipsec_offload \(active_slave (nic[01])\) *\[ *([A-Z]+) *\].*/\1 \2/p' "$TMP/result" | xargs)" \
+		"nic0 OK nic1 OK"
+	same "it passes, and the SAs are gone" "$rc $(cat "$TMP/result" | grep -v '^TEST')" "0 "
+}
+
 # held: SAs in both slaves
 held() { echo "$(nic "$A" show nic0 sa_count) $(nic "$A" show nic1 sa_count)"; }
 
@@ -154,5 +208,6 @@ bond_test()
 }
 
 offload_test
+bond_offload_test
 bond_test
 plan_done

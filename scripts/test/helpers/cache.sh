@@ -80,6 +80,39 @@ add_lan()
 	wait_for 20 in_ns "$L" ping -c1 -W1 fd01::1 || die "no LAN (IPv6)"
 }
 
+# add_second_lan: another wire to L, where nobody listens
+add_second_lan()
+{
+	forget_devices
+	on A "link add lan1 type veth peer name lan1 netns $L" "link set lan1 up" \
+		"addr add 10.2.0.1/24 dev lan1" "addr add fd02::1/64 dev lan1 nodad"
+	must ip -n "$L" -batch - <<-'EOF'
+		link set lan0 address 02:00:00:00:00:10
+		link set lan1 address 02:00:00:00:00:11
+		link set lan1 up
+		addr add 10.2.0.2/24 dev lan1
+		addr add fd02::2/64 dev lan1 nodad
+	EOF
+	lan_neighbours
+	# That nobody does is not to be said.
+	must in_ns "$L" nft -f - <<-'EOF'
+		table inet deaf {
+			chain c {
+				type filter hook input priority 0
+				udp dport { 5001, 9000-9999 } drop
+			}
+		}
+	EOF
+}
+
+lan_neighbours()
+{
+	on A "neigh replace 10.1.0.2 dev lan0 lladdr 02:00:00:00:00:10 nud permanent" \
+		"neigh replace fd01::2 dev lan0 lladdr 02:00:00:00:00:10 nud permanent" \
+		"neigh replace 10.2.0.2 dev lan1 lladdr 02:00:00:00:00:11 nud permanent" \
+		"neigh replace fd02::2 dev lan1 lladdr 02:00:00:00:00:11 nud permanent"
+}
+
 sysctl_in() { must in_ns "$1" sysctl -qw "${@:2}"; }
 
 # quiet NS: IPv6 says nothing of its own on xfrm interfaces
@@ -263,4 +296,34 @@ turn()
 	else
 		fail "$TOPO, $flow: $name" "already before that: $FATE"$'\n'"wanted: $WANTED"
 	fi
+}
+
+# races LINE: see races.py, which is the program that was opened as "races"; the answer is in RACE
+races()
+{
+	ask races "$*"
+	read -r -t $((300 * ${SLOW:-1})) -u "${talk_out[races]}" RACE || die "races.py does not answer: $*"
+	[[ $RACE != races.py:* ]] || die "$RACE"
+}
+
+# One result for all rounds: raced NAME silent|loud is RACE, which is to be so or to be
+# anything else; report_races [TOPOLOGY] tells what was not, and begins anew.
+declare -A not_so
+
+raced()
+{
+	not_so[$1]=${not_so[$1]:-}
+	case $2:$RACE in
+	silent:silent) ;;
+	loud:silent | silent:*) not_so[$1]+="round $round: $RACE; " ;;
+	esac
+}
+
+report_races()
+{
+	local name
+	for name in "${!not_so[@]}"; do
+		same "${1:+$1: }$name" "${not_so[$name]}" ""
+	done
+	not_so=()
 }

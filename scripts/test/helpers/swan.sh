@@ -48,9 +48,15 @@ daemons()
 	done
 }
 
+# The if_id of the connections. Empty: they are for certain addresses, which without_link()
+# gives to both hosts.
+IF_ID=7
+
 # connection HOST NEAR FAR OTHER ENCAP [OFFLOAD]: OFFLOAD is what hw_offload is to be (no)
 connection()
 {
+	local ts_A=0.0.0.0/0,::/0 ts_B=0.0.0.0/0,::/0 near_ts=ts_$1 far_ts=ts_$4
+	[ -n "$IF_ID" ] || { ts_A=10.7.0.1,fd00:7::1; ts_B=10.7.0.2,fd00:7::2; }
 	cat >"$TMP/$1.swanctl" <<-EOF
 		connections { xa {
 			version = 2
@@ -59,15 +65,15 @@ connection()
 			proposals = aes128-sha256-x25519
 			encap = $5
 			dpd_delay = 2s
-			if_id_in = 7
-			if_id_out = 7
+			if_id_in = ${IF_ID:-0}
+			if_id_out = ${IF_ID:-0}
 			local { auth = psk
 				id = $1 }
 			remote { auth = psk
 				id = $4 }
 			children { net {
-				local_ts = 0.0.0.0/0, ::/0
-				remote_ts = 0.0.0.0/0, ::/0
+				local_ts = ${!near_ts}
+				remote_ts = ${!far_ts}
 				esp_proposals = aes128gcm16-x25519
 				dpd_action = clear
 				hw_offload = ${6:-no}
@@ -76,6 +82,24 @@ connection()
 		secrets { ike { secret = "for tests only" } }
 	EOF
 	must swan "$1" --load-all --noprompt --file "$TMP/$1.swanctl"
+}
+
+# without_link A_DEV B_DEV: the addresses that a tunnel is for, by these devices
+without_link()
+{
+	IF_ID=
+	must ip -n "$A" -batch - <<-END
+		addr add 10.7.0.1/32 dev lo
+		addr add fd00:7::1/128 dev lo
+		route add 10.7.0.2 via $OUT4_B dev $1 src 10.7.0.1
+		route add fd00:7::2 via $OUT6_B dev $1 src fd00:7::1
+	END
+	must ip -n "$B" -batch - <<-END
+		addr add 10.7.0.2/32 dev lo
+		addr add fd00:7::2/128 dev lo
+		route add 10.7.0.1 via $OUT4_A dev $2 src 10.7.0.2
+		route add fd00:7::1 via $OUT6_A dev $2 src fd00:7::2
+	END
 }
 
 # offloads OFFLOAD: what hw_offload of A's daemon is from now on; both begin anew
