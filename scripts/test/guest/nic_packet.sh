@@ -362,12 +362,15 @@ blocks()
 	for gro in on off; do
 		esp_gro "$A" $gro
 		sas
-		# shellcheck disable=SC2086
-		must ip -n "$A" xfrm state delete $FRO proto esp spi 0x5001
+		must ip -n "$A" xfrm state flush
+		# In this order, see by_link().
 		# shellcheck disable=SC2086
 		must ip -n "$A" xfrm state add $FRO spi 0x5001 $SA "${GCM[@]}"
+		# shellcheck disable=SC2086
+		takes xfrm state add $TO spi 0x5000 $SA "${GCM[@]}" offload packet dev nic0 dir out
 		works "an SA of the kernel's beside policies of the device, GRO of the wire $gro"
 	done
+	sas
 }
 
 # --- what it cannot do ---------------------------------------------------------------
