@@ -179,6 +179,7 @@ measure_tcp() {
 		wait_for 20 from_gen iperf3 -c "$to" -n 100K >/dev/null || die "no TCP through the tunnel"
 	fi
 	! has_nic "$system" || prove_trains
+	profile_begins
 	clock; begin=$REPLY
 	json=$(from_gen iperf3 -J -c "$to" -t "$TCP_SECONDS" -P "$streams") ||
 		die "iperf3: $(tail -n 5 <<<"$json")"
