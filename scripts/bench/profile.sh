@@ -3,8 +3,8 @@
 #
 # profile.sh [SYSTEM [ROLE FAMILY CIPHER BYTES:FLOWS]] - where the time of a packet goes: samples
 # of User Mode Linux while packets are forwarded through SYSTEM (xfrm_accel). ROLE and so on as
-# in time/plan.sh (encap v4 null 60:64; both v4 null tcp:1 for TCP). Prints a line for each module and function; all of
-# it is in build/bench/profile.txt.
+# in time/plan.sh (encap v4 null 60:64; both v4 null tcp:1 for TCP). Prints a line for each module
+# and function; all of it is in build/bench/profile.txt.
 set -euo pipefail
 # shellcheck source=scripts/lab/lib.sh
 . "$(dirname "$0")/../lab/lib.sh"
