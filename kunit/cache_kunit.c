@@ -169,6 +169,26 @@ static void a_flow_has_its_entry_from_the_second_packet_on(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, lookups(test, xk_skb6(100)), 0);
 }
 
+/* Some more than can be told apart by their place come in turns. */
+static void flows_take_turns(struct kunit *test)
+{
+	const int flows = 200;
+	struct xk_world *w = test->priv;
+	int round, known = 0, i;
+
+	KUNIT_ASSERT_EQ(test, xk_tunnel_out(w, AF_INET), 0);
+	KUNIT_ASSERT_EQ(test, add_policy(w, XFRM_POLICY_ALLOW, XK_IN4_B + 250, 1), 0);
+	lookups(test, to4(0));
+	judged(w);
+	for (round = 0; round < 2; round++)
+		for (i = 0; i < flows; i++)
+			lookups(test, to4(i));
+	for (i = 0; i < flows; i++)
+		known += !lookups(test, to4(i));
+	/* A few share a set with more than there are ways. */
+	KUNIT_EXPECT_GE(test, known, flows * 8 / 10);
+}
+
 static void one_policy_one_bundle(struct kunit *test)
 {
 	struct xk_world *w = test->priv;
@@ -706,6 +726,7 @@ static struct kunit_case cache_cases[] = {
 	KUNIT_CASE(a_flow_has_its_entry_from_the_second_packet_on),
 	KUNIT_CASE(one_policy_one_bundle),
 	KUNIT_CASE(older_flows_share_too),
+	KUNIT_CASE(flows_take_turns),
 	KUNIT_CASE(mark_and_dscp_have_their_own),
 	KUNIT_CASE(the_selector_is_obeyed),
 	KUNIT_CASE(a_selective_sa_forbids_sharing),

@@ -2,7 +2,8 @@
 /*
  * <linux/netdevice.h>: the lockless-transmit flag moved out of the feature
  * bits, the core learned to allocate and free per-CPU statistics, what
- * lockdep is told moved to <net/netdev_lock.h>, and tc has another field.
+ * lockdep is told moved to <net/netdev_lock.h>, what is known of RPS to
+ * <net/rps.h>, and tc has another field.
  */
 #ifndef _XAC_COMPAT_NETDEVICE_H
 #define _XAC_COMPAT_NETDEVICE_H
@@ -13,6 +14,9 @@
 
 #ifdef XAC_HAVE_NETDEV_LOCK_H
 #include <net/netdev_lock.h>
+#endif
+#ifdef XAC_HAVE_RPS_H
+#include <net/rps.h>
 #endif
 
 /**
@@ -85,6 +89,18 @@ static inline bool xac_dev_has_ingress(const struct net_device *dev)
 		return true;
 #endif
 	return false;
+}
+
+/**
+ * xac_receiving_spreads - does any device have RPS?
+ */
+static inline bool xac_receiving_spreads(void)
+{
+#ifdef CONFIG_RPS
+	return static_branch_unlikely(&rps_needed);
+#else
+	return false;
+#endif
 }
 
 #endif /* _XAC_COMPAT_NETDEVICE_H */

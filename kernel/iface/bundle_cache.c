@@ -15,6 +15,7 @@
 #include "compat/xfrm.h"
 #include "iface/bundle_cache.h"
 #include "iface/iface.h"
+#include "iface/seen.h"
 
 /* Shared bundles, by family: one for each route, mark and DSCP in use. */
 #define XAC_SHARED_WAYS		4
@@ -53,12 +54,12 @@ struct xac_bundle {
 /**
  * struct xac_flow_set - bundles of flows with the same hash
  * @ways: the bundles
- * @seen: hash of the last flow that had none: it gets one when it comes again
+ * @seen: see xac_seen(): a flow gets one when it comes again
  * @next: the way to give up for it
  */
 struct xac_flow_set {
 	struct xac_bundle __rcu *ways[XAC_FLOW_WAYS];
-	u32 seen;
+	u32 seen[XAC_SEEN];
 	u32 next;
 };
 
@@ -484,11 +485,8 @@ xac_flow_slot(struct xac_bundle_slots *slots, u32 generation,
 		return NULL;
 	set = xac_flow_set_of(set, hash);
 
-	/* A flow of one packet is not worth a place. */
-	if (set->seen != hash) {
-		set->seen = hash;
+	if (!xac_seen(set->seen, hash))
 		return NULL;
-	}
 
 	slot = xac_free_way(set->ways, XAC_FLOW_WAYS, generation);
 	if (slot)

@@ -163,7 +163,7 @@ static int xac_netdev_event(struct notifier_block *nb, unsigned long event,
 	if (event != NETDEV_UNREGISTER)
 		return NOTIFY_DONE;
 
-	xac_forward_empty(xac_net_table(dev_net(dev)), dev);
+	xac_forward_empty(xac_net_table(dev_net(dev)));
 	if (xac_is_xac_dev(dev)) {
 		xac_cache_forget(netdev_priv(dev));
 		xac_forward_dev_gone(dev);

@@ -22,13 +22,11 @@
 #include "compat/ip.h"
 #include "iface/forward_cache.h"
 #include "iface/iface.h"
+#include "iface/seen.h"
 
 /* Flows of a namespace: so many sets of so many. */
 #define XAC_FORWARD_SETS	4096
 #define XAC_FORWARD_WAYS	4
-
-/* So many flows of a set may take turns, and each is known to have come again. */
-#define XAC_FORWARD_SEEN	4
 
 /**
  * struct xac_forward_key - a flow, as routes and policies tell it from others
@@ -56,7 +54,6 @@ struct xac_forward_key {
  * struct xac_forward - what is remembered of a flow
  * @key: the flow
  * @route: the route it takes; a reference
- * @own: IPv6: xac_forward_route6() of it, which packets get instead; or NULL
  * @stamp: generation and second of the last check: xac_stamp(). 32-bit machines may
  *	read half of one and half of the next: both are of checks that were passed
  * @cookie: of @route, for dst_check()
@@ -67,7 +64,6 @@ struct xac_forward_key {
 struct xac_forward {
 	struct xac_forward_key key;
 	struct dst_entry *route;
-	struct dst_entry *own;
 	u64 stamp;
 	u32 cookie;
 	u32 sernum;
@@ -79,13 +75,12 @@ struct xac_forward {
  * struct xac_forward_set - flows with the same hash; in one cache line
  * @ways: the flows
  * @tags: their hashes
- * @seen: hashes of the last flows that had no place, the latest first: one gets
- *	  it when it comes again
+ * @seen: see xac_seen(): a flow gets a place when it comes again
  */
 struct xac_forward_set {
 	struct xac_forward __rcu *ways[XAC_FORWARD_WAYS];
 	u32 tags[XAC_FORWARD_WAYS];
-	u32 seen[XAC_FORWARD_SEEN];
+	u32 seen[XAC_SEEN];
 } ____cacheline_aligned;
 
 /**
@@ -94,6 +89,8 @@ struct xac_forward_set {
  *	has been forwarded
  * @generation: as it was before the packet's route and policies were looked up
  * @sernum: likewise, IPv6: xac_forward_sernum()
+ * @flow: xac_forward_flow() there. What the core has decapsulated since, or taken
+ *	  the SA from (a device with packet offload), is another one
  * @of: xac_forward_note_of(): without that, all this is something else. Where
  *	segmentation has its own note, which its segments inherit
  *
@@ -107,6 +104,7 @@ struct xac_forward_note {
 	} ip;
 	u32 generation;
 	u32 sernum;
+	u32 flow;
 	unsigned long of;
 };
 
@@ -298,6 +296,11 @@ static u32 xac_forward_hash(const struct xac_forward_key *key)
 			    (__force u32)key->ports, key->kind ^ key->mark);
 }
 
+static u32 xac_forward_flow(const struct xac_forward_key *key, u32 hash)
+{
+	return hash ^ (u32)(unsigned long)key->x;
+}
+
 /* Word by word: shorter than a call. */
 static bool xac_forward_same(const struct xac_forward_key *a,
 			     const struct xac_forward_key *b)
@@ -350,7 +353,6 @@ static void xac_forward_end(struct xac_forward_net *forward,
 			    struct xac_forward *f)
 {
 	dst_release(f->route);
-	dst_release(f->own);
 	kfree_rcu(f, rcu);
 	atomic_dec(&forward->used);
 }
@@ -369,7 +371,7 @@ static void xac_forward_put(struct xac_forward_net *forward,
 static void xac_forward_tell(struct sk_buff *skb, const struct xac_forward *f,
 			     u8 family)
 {
-	skb_dst_set_noref(skb, f->own ?: f->route);
+	skb_dst_set_noref(skb, f->route);
 
 	if (family == AF_INET)
 		IPCB(skb)->flags |= IPSKB_NOPOLICY | f->multipath;
@@ -409,15 +411,18 @@ static unsigned int xac_forward_pre_routing(void *priv, struct sk_buff *skb,
 		return NF_ACCEPT;
 
 	note = xac_forward_note(skb);
-	note->generation = xac_forward_generation(table);
-	note->sernum = xac_forward_sernum(state->net, state->pf);
-	note->of = xac_forward_note_of(skb, table);
-
-	if (skb_dst(skb) || !xac_is_last_hook(state, xac_forward_pre_routing) ||
-	    !xac_forward_key(skb, state->pf, &key))
+	note->of = 0;
+	if (!xac_forward_key(skb, state->pf, &key))
 		return NF_ACCEPT;
 
 	hash = xac_forward_hash(&key);
+	note->generation = xac_forward_generation(table);
+	note->sernum = xac_forward_sernum(state->net, state->pf);
+	note->flow = xac_forward_flow(&key, hash);
+	note->of = xac_forward_note_of(skb, table);
+	if (skb_dst(skb) || !xac_is_last_hook(state, xac_forward_pre_routing))
+		return NF_ACCEPT;
+
 	set = xac_forward_set_of(&table->forward, hash);
 	if (!set)
 		return NF_ACCEPT;
@@ -471,7 +476,6 @@ static struct xac_forward *xac_forward_make(const struct xac_forward_key *key,
 
 	f->key = *key;
 	f->route = route;
-	f->own = family == AF_INET6 ? xac_forward_route6(route) : NULL;
 	f->stamp = stamp;
 	f->cookie = cookie;
 	f->sernum = xac_forward_note(skb)->sernum;
@@ -481,22 +485,6 @@ static struct xac_forward *xac_forward_make(const struct xac_forward_key *key,
 		f->multipath = IP6CB(skb)->flags & XAC_IP6SKB_MULTIPATH;
 
 	return f;
-}
-
-/* Has the flow come before? It has now. */
-static bool xac_forward_seen(struct xac_forward_set *set, u32 hash)
-{
-	unsigned int i;
-
-	for (i = 0; i < XAC_FORWARD_SEEN; i++)
-		if (READ_ONCE(set->seen[i]) == hash)
-			return true;
-
-	for (i = XAC_FORWARD_SEEN - 1; i; i--)
-		WRITE_ONCE(set->seen[i], READ_ONCE(set->seen[i - 1]));
-	WRITE_ONCE(set->seen[0], hash);
-
-	return false;
 }
 
 /* Where a new flow may go: a free place, or one of a flow at rest. */
@@ -559,6 +547,8 @@ static void xac_forward_learn(struct xac_table *table, struct sk_buff *skb,
 		return;
 
 	hash = xac_forward_hash(&key);
+	if (xac_forward_flow(&key, hash) != note->flow)
+		return;
 	set = xac_forward_set_of(forward, hash);
 	if (!set) {
 		schedule_delayed_work(&forward->make,
@@ -576,8 +566,7 @@ static void xac_forward_learn(struct xac_table *table, struct sk_buff *skb,
 	}
 
 	if (!f) {
-		/* A flow of one packet is not worth a place. */
-		if (!xac_forward_seen(set, hash))
+		if (!xac_seen(set->seen, hash))
 			return;
 		way = xac_forward_room(set, stamp);
 		if (way == XAC_FORWARD_WAYS)
@@ -614,21 +603,6 @@ static bool xac_forward_may_learn(struct xac_dev *xd, struct xac_table *table,
 	return xac_forward_note(skb)->of == xac_forward_note_of(skb, table);
 }
 
-/* Were the policies not asked (disable_policy)? */
-static bool xac_is_exempted(const struct sk_buff *skb, u8 family)
-{
-#if IS_ENABLED(CONFIG_IPV6)
-	const struct inet6_dev *idev;
-
-	if (family == AF_INET6) {
-		idev = __in6_dev_get(skb->dev);
-		return !idev || READ_ONCE(idev->cnf.disable_policy) ||
-		       READ_ONCE(dev_net(skb->dev)->ipv6.devconf_all->disable_policy);
-	}
-#endif
-	return IPCB(skb)->flags & IPSKB_NOPOLICY;
-}
-
 /* The first hook for forwarded packets: all checks are behind them. */
 static unsigned int xac_forward_forward(void *priv, struct sk_buff *skb,
 					const struct nf_hook_state *state)
@@ -649,10 +623,11 @@ static unsigned int xac_forward_forward(void *priv, struct sk_buff *skb,
 		return NF_ACCEPT;
 
 	/*
-	 * Who is not the first may not be in a softirq: a packet that a hook had
-	 * given to user space comes back in the context of that.
+	 * With this flag the policies were not asked: disable_policy. And who is
+	 * not the first may not be in a softirq: a packet that a hook had given to
+	 * user space comes back in the context of that.
 	 */
-	if (xac_is_exempted(skb, family) ||
+	if ((family == AF_INET && IPCB(skb)->flags & IPSKB_NOPOLICY) ||
 	    !xac_is_first_hook(state, xac_forward_forward))
 		return NF_ACCEPT;
 
@@ -733,7 +708,7 @@ void xac_forward_init(struct xac_table *table)
 void xac_forward_exit(struct xac_table *table)
 {
 	cancel_delayed_work_sync(&table->forward.make);
-	xac_forward_empty(table, NULL);
+	xac_forward_empty(table);
 	kvfree(table->forward.sets);
 	table->forward.sets = NULL;
 }
@@ -752,29 +727,13 @@ void xac_forward_forget(struct xac_table *table)
 	atomic_inc_return(&table->forward.generation);
 }
 
-static void xac_forward_take(struct xac_forward_net *forward,
-			     struct xac_forward __rcu **way,
-			     const struct net_device *gone)
-{
-	struct xac_forward *f = unrcu_pointer(xchg(way, NULL));
-
-	if (!f)
-		return;
-	/* As the core does with its own routes. */
-	if (f->own && xac_dst_dev(f->own) == gone)
-		dst_dev_put(f->own);
-	xac_forward_end(forward, f);
-}
-
 /**
  * xac_forward_empty - let go of all routes as well
  * @table: the namespace's
- * @gone: a device that is being unregistered: packets on their way with a route of
- *	  ours hold it no longer; or NULL
  *
  * Context: any; takes the RCU lock.
  */
-void xac_forward_empty(struct xac_table *table, const struct net_device *gone)
+void xac_forward_empty(struct xac_table *table)
 {
 	struct xac_forward_net *forward = &table->forward;
 	struct xac_forward_set *sets;
@@ -792,8 +751,8 @@ void xac_forward_empty(struct xac_table *table, const struct net_device *gone)
 	for (i = 0; sets && i < XAC_FORWARD_SETS; i++)
 		for (way = 0; way < XAC_FORWARD_WAYS; way++)
 			if (rcu_access_pointer(sets[i].ways[way]))
-				xac_forward_take(forward, &sets[i].ways[way],
-						 gone);
+				xac_forward_put(forward, &sets[i].ways[way],
+						NULL);
 	rcu_read_unlock();
 }
 

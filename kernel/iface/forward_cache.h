@@ -7,7 +7,6 @@
 #include <linux/types.h>
 #include <linux/workqueue.h>
 
-struct dst_entry;
 struct net_device;
 struct xac_forward_set;
 struct xac_table;
@@ -36,9 +35,12 @@ struct xac_table;
  * The route is given to the packet, as early demultiplexing does for local
  * sockets. That its policy was checked is said, for IPv4, by the flag which a
  * device with disable_policy has the core set (IPSKB_NOPOLICY); that the route
- * needs no output policy by the mark that bundle_cache.h tells of. IPv6 has both
- * flags in the route only, which other packets share: there the packets of the
- * flow get a copy of the route that has them (forward_route6.c).
+ * needs no output policy by the mark that bundle_cache.h tells of. IPv6 has
+ * such a flag in the route only, which other packets share: there the policies
+ * are asked for each packet, and only the route is remembered. A copy of the route
+ * for the flow alone would not do: what looks policies up later goes by its flags
+ * (a VTI, the second look after SNAT), bundles are found by the route, and others
+ * may hold it longer than the cache does.
  *
  * What is remembered is good while dst_check() agrees, no policy or SA of the
  * namespace has changed, by a generation as in bundle_cache.h, and the clock
@@ -56,7 +58,7 @@ struct xac_table;
  *
  * One table for each namespace, shared by all CPUs: sets of four, made when
  * there is a first flow to remember. An entry is found under RCU, is replaced by
- * xchg(), and holds nothing but its routes.
+ * xchg(), and holds nothing but its route.
  */
 
 /**
@@ -88,7 +90,7 @@ struct xac_forward_net {
 void xac_forward_init(struct xac_table *table);
 void xac_forward_exit(struct xac_table *table);
 void xac_forward_forget(struct xac_table *table);
-void xac_forward_empty(struct xac_table *table, const struct net_device *gone);
+void xac_forward_empty(struct xac_table *table);
 void xac_forward_dev_added(struct net_device *dev);
 void xac_forward_dev_gone(struct net_device *dev);
 #else
@@ -104,8 +106,7 @@ static inline void xac_forward_forget(struct xac_table *table)
 {
 }
 
-static inline void xac_forward_empty(struct xac_table *table,
-				     const struct net_device *gone)
+static inline void xac_forward_empty(struct xac_table *table)
 {
 }
 
@@ -115,17 +116,6 @@ static inline void xac_forward_dev_added(struct net_device *dev)
 
 static inline void xac_forward_dev_gone(struct net_device *dev)
 {
-}
-#endif
-
-/* forward_route6.c */
-#if IS_ENABLED(CONFIG_IPV6)
-struct dst_entry *xac_forward_route6(const struct dst_entry *route);
-#else
-static inline struct dst_entry *
-xac_forward_route6(const struct dst_entry *route)
-{
-	return NULL;
 }
 #endif
 

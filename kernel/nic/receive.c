@@ -276,7 +276,8 @@ bool xac_nic_is_elsewhere(const struct net_device *lower)
 /*
  * The device that a packet in GRO of its wire is for, if nobody on the way there
  * is to see it: no capture on the wire, no tc or nft at its ingress, no VLAN, no
- * tunnel around it. (A capture on all devices is not to be known of here.)
+ * tunnel around it. (A capture on all devices is not to be known of here.) Nor may
+ * RPS give it to another CPU.
  */
 static struct xac_nic *xac_nic_of_wire(const struct sk_buff *skb)
 {
@@ -284,8 +285,9 @@ static struct xac_nic *xac_nic_of_wire(const struct sk_buff *skb)
 	struct xac_nic *nic = xac_nic_on(lower);
 
 	if (!nic || !list_empty(&lower->ptype_all) ||
-	    xac_dev_has_ingress(lower) || skb_vlan_tag_present(skb) ||
-	    xac_gro_network_offset(skb) || skb_sec_path(skb) || skb_is_gso(skb))
+	    xac_dev_has_ingress(lower) || xac_receiving_spreads() ||
+	    skb_vlan_tag_present(skb) || xac_gro_network_offset(skb) ||
+	    skb_sec_path(skb) || skb_is_gso(skb))
 		return NULL;
 
 	if (!(nic->dev->features & NETIF_F_HW_ESP) ||

@@ -161,6 +161,12 @@ void *xac_probe(void);
 void *xac_probe(void) { return xfrm4_gro_udp_encap_rcv; }
 C
 
+probe RPS_H <<'C'
+#include <net/rps.h>
+int xac_probe(void);
+int xac_probe(void) { return 0; }
+C
+
 probe STATE_DIR <<'C'
 #include <net/xfrm.h>
 int xac_probe(struct xfrm_state *x);

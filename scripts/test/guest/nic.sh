@@ -69,7 +69,7 @@ five()
 # those that are for another address.
 at_once()
 {
-	local trace='' mac
+	local trace='' mac rps=/sys/class/net/wire0/queues/rx-0/rps_cpus
 	[ -d $gro_event ] || mount -t tracefs tracefs /sys/kernel/tracing 2>/dev/null || true
 	if [ -d $gro_event ]; then
 		trace=1
@@ -99,6 +99,14 @@ at_once()
 	same "nft at the wire's ingress: it sees them" \
 		"$(in_ns "$A" nft list table netdev guard | grep -o "counter packets [0-9]*")" "counter packets 5"
 	must in_ns "$A" nft delete table netdev guard
+	if in_ns "$A" test -e $rps; then
+		must in_ns "$A" bash -c "echo 1 >$rps"
+		five "RPS"
+		[ -z $trace ] || same "RPS: GRO has left them" "$TAKEN" 0
+		must in_ns "$A" bash -c "echo 0 >$rps"
+	else
+		skip "RPS" "this kernel has none"
+	fi
 	# The wire's own address is another now; B does not know that yet.
 	mac=$(in_ns "$A" cat /sys/class/net/nic0/address)
 	must ip -n "$B" neigh replace $OUT4_A lladdr "$mac" dev wire0

@@ -246,6 +246,33 @@ goes_with_everything()
 	del_ns "$B"
 }
 
+# transport NS NEAR FAR OUT IN: the kernel's own ESP between two hosts
+transport()
+{
+	local gcm="aead rfc4106(gcm(aes)) 0x00112233445566778899aabbccddeeff01020304 128"
+	must ip -n "$1" -batch - <<-END
+		xfrm state add src $2 dst $3 proto esp spi $4 mode transport $gcm
+		xfrm state add src $3 dst $2 proto esp spi $5 mode transport $gcm
+		xfrm policy add src $2 dst $3 dir out tmpl proto esp mode transport
+		xfrm policy add src $3 dst $2 dir in tmpl proto esp mode transport
+	END
+}
+
+# namesakes NS: nic0 is there, its wire in A, where an SA has the SPI of another in NS
+namesakes()
+{
+	must in_ns "$A" ethtool -K wire0 gro on tso off
+	transport "$1" $OUT4_A $OUT4_B 0x78 0x77
+	transport "$B" $OUT4_B $OUT4_A 0x77 0x78
+	must ip -n "$A" xfrm state add src $OUT4_B dst $OUT4_A proto esp spi 0x77 mode transport \
+		aead "rfc4106(gcm(aes))" 0xffffffffffffffffffffffffffffffff01020304 128
+	ok_if "SAs are those of its namespace, not of its wire's" pings "$1" $OUT4_B
+	same "which have seen nothing" "$(mib "$A" XfrmInStateProtoError)" 0
+	must ip -n "$1" xfrm policy flush
+	must ip -n "$1" xfrm state flush
+	flush_xfrm
+}
+
 moves()
 {
 	local c
@@ -257,6 +284,7 @@ moves()
 	must ip -n "$c" addr add $OUT4_A/24 dev nic0
 	must ip -n "$c" link set nic0 up
 	ok_if "in another namespace than its wire" wait_for 10 in_ns "$c" ping -c1 -W1 $OUT4_B
+	namesakes "$c"
 	must ip -n "$c" link set nic0 netns "$A"
 	must ip -n "$A" addr add $OUT4_A/24 dev nic0
 	must ip -n "$A" link set nic0 up
