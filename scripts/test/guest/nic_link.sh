@@ -261,7 +261,9 @@ transport()
 # namesakes NS: nic0 is there, its wire in A, where an SA has the SPI of another in NS
 namesakes()
 {
-	must in_ns "$A" ethtool -K wire0 gro on tso off
+	# A veth's GRO is for what the other end has not sent as trains.
+	must in_ns "$A" ethtool -K wire0 gro on
+	must in_ns "$B" ethtool -K wire0 tso off
 	transport "$1" $OUT4_A $OUT4_B 0x78 0x77
 	transport "$B" $OUT4_B $OUT4_A 0x77 0x78
 	must ip -n "$A" xfrm state add src $OUT4_B dst $OUT4_A proto esp spi 0x77 mode transport \
