@@ -67,7 +67,7 @@ def evidence(system, row):
         # Again for what was decrypted in the meantime.
         yield KERNEL, "xfrm_input", 2 if system == "pcrypt" else 1
         if system == "xfrm_accel+espnic":
-            yield "xfrm_accel", "xac_nic_handle_frame", 1
+            yield "xfrm_accel", "xac_nic_gro_receive", 1
             yield "xfrm_accel", "xac_nic_sa_find", 1
             yield "xfrm_accel", "xac_receive_cb", 1
             yield "xfrm_accel", "xac_esp_gro_skip", 1
