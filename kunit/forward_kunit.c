@@ -739,7 +739,10 @@ static u32 set_of(u16 sport)
 {
 	const u32 ports = (__force u32)htonl(sport << 16 | PORT);
 
-	return jhash_3words((__force u32)htonl(XK_IN4_B), (__force u32)htonl(FAR4),
+	return jhash_3words((__force u32)htonl(XK_IN4_B) ^
+			    (u32)(unsigned long)scene.x,
+			    (__force u32)htonl(FAR4) ^
+			    (u32)(unsigned long)scene.w->dev,
 			    ports, AF_INET << 8 | IPPROTO_UDP) % SETS;
 }
 

@@ -89,7 +89,7 @@ struct xac_forward_set {
  *	has been forwarded
  * @generation: as it was before the packet's route and policies were looked up
  * @sernum: likewise, IPv6: xac_forward_sernum()
- * @flow: xac_forward_flow() there. What the core has decapsulated since, or taken
+ * @flow: xac_forward_hash() there. What the core has decapsulated since, or taken
  *	  the SA from (a device with packet offload), is another one
  * @of: xac_forward_note_of(): without that, all this is something else. Where
  *	segmentation has its own note, which its segments inherit
@@ -288,17 +288,17 @@ static bool xac_forward_key(const struct sk_buff *skb, u8 family,
 				   xac_forward_key6(skb, key);
 }
 
-/* No more than a place in a table of bounded size: folded addresses will do. */
+/*
+ * No more than a place in a table of bounded size: folded addresses will do. SA and
+ * device are in it, so that what was remembered of former ones is not compared.
+ */
 static u32 xac_forward_hash(const struct xac_forward_key *key)
 {
-	return jhash_3words(ipv6_addr_hash(&key->saddr),
-			    ipv6_addr_hash(&key->daddr),
+	return jhash_3words(ipv6_addr_hash(&key->saddr) ^
+			    (u32)(unsigned long)key->x,
+			    ipv6_addr_hash(&key->daddr) ^
+			    (u32)(unsigned long)key->in,
 			    (__force u32)key->ports, key->kind ^ key->mark);
-}
-
-static u32 xac_forward_flow(const struct xac_forward_key *key, u32 hash)
-{
-	return hash ^ (u32)(unsigned long)key->x;
 }
 
 /* Word by word: shorter than a call. */
@@ -418,7 +418,7 @@ static unsigned int xac_forward_pre_routing(void *priv, struct sk_buff *skb,
 	hash = xac_forward_hash(&key);
 	note->generation = xac_forward_generation(table);
 	note->sernum = xac_forward_sernum(state->net, state->pf);
-	note->flow = xac_forward_flow(&key, hash);
+	note->flow = hash;
 	note->of = xac_forward_note_of(skb, table);
 	if (skb_dst(skb) || !xac_is_last_hook(state, xac_forward_pre_routing))
 		return NF_ACCEPT;
@@ -547,7 +547,7 @@ static void xac_forward_learn(struct xac_table *table, struct sk_buff *skb,
 		return;
 
 	hash = xac_forward_hash(&key);
-	if (xac_forward_flow(&key, hash) != note->flow)
+	if (hash != note->flow)
 		return;
 	set = xac_forward_set_of(forward, hash);
 	if (!set) {
