@@ -24,8 +24,8 @@ struct xac_esp_family;
  * receives. What an xfrm interface sends by it is encrypted before it comes
  * here, where the device would do nothing else (xac_nic_seals()).
  *
- * Its wire is a lower device, of which it takes all that is received, or
- * another espnic, its peer.
+ * Its wire is a lower device, of which it takes all that is received, what it
+ * has an SA for already in GRO, or another espnic, its peer.
  *
  * link.c makes, changes and deletes the devices, sas.c is the offload API,
  * transmit.c and receive.c are the two ways of a packet, and ethtool.c shows

@@ -70,7 +70,6 @@ five()
 at_once()
 {
 	local trace='' mac rps=/sys/class/net/wire0/queues/rx-0/rps_cpus
-	[ -d $gro_event ] || mount -t tracefs tracefs /sys/kernel/tracing 2>/dev/null || true
 	if [ -d $gro_event ]; then
 		trace=1
 		at_exit eval "echo 0 >$gro_event/enable; echo 0 >$gro_event/filter"

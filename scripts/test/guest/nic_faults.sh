@@ -81,25 +81,12 @@ corrupts()
 	tunnel_works "afterwards"
 }
 
-# routes HOST DEV NEAR FAR: to the other host's inner addresses, by DEV
-routes()
-{
-	local gw4=OUT4_B gw6=OUT6_B
-	[ "$1" = A ] || gw4=OUT4_A gw6=OUT6_A
-	must ip -n "${!1}" -batch - <<-END
-		route replace 10.7.0.$4/32 via ${!gw4} dev $2 src 10.7.0.$3
-		route replace fd00:7::$4/128 via ${!gw6} dev $2 src fd00:7::$3
-	END
-}
-
 # way HOST DEV NEAR FAR: inner addresses, routes and policies, without an interface
 way()
 {
 	local src=OUT4_A dst=OUT4_B net
 	[ "$1" = A ] || src=OUT4_B dst=OUT4_A
-	must ip -n "${!1}" addr add 10.7.0.$3/32 dev lo
-	must ip -n "${!1}" addr add fd00:7::$3/128 dev lo nodad
-	routes "$@"
+	inner_way "$@"
 	for net in 10.7.0. fd00:7::; do
 		must ip -n "${!1}" -batch - <<-END
 			xfrm policy add src $net$3 dst $net$4 dir out tmpl src ${!src} dst ${!dst} proto esp reqid 1 mode tunnel
@@ -132,7 +119,7 @@ stalls()
 	must in_ns "$A" tc qdisc add dev nic0 root pfifo limit 1000
 	takes_addresses A nic0
 	nic_sas A if_id=$if_id
-	[ $if_id != 0 ] || routes A nic0 1 2
+	[ $if_id != 0 ] || inner_routes A nic0 1 2
 	wire_works "with a queue"
 	tunnel_works "with a queue"
 	got=$(stat "$B" wire0 rx_packets)
@@ -150,7 +137,6 @@ event=/sys/kernel/tracing/events/skb/kfree_skb
 # watch_reasons, dropped_for NAME COUNT REASON: why packets are dropped, by the tracepoint
 watch_reasons()
 {
-	[ -d $event ] || mount -t tracefs tracefs /sys/kernel/tracing 2>/dev/null || true
 	[ -d $event ] || return 0
 	: >/sys/kernel/tracing/trace
 	at_exit bash -c "echo 0 >$event/enable"

@@ -41,24 +41,13 @@ refused_by_daemon() { refused "$1" "$2" swan A --initiate --child net; }
 
 lost_in_device() { in_ns "$A" ethtool -S nic0 | grep -E '(failed|drop[a-z_]*): [1-9]' || true; }
 
-two_hosts
-nic_on A
-# The kernel loads and tests the cipher with its first SA.
-sa_pair
-for ns in "$A" "$B"; do
-	must ip -n "$ns" xfrm state flush
-done
-best=crypto
-takes_packet && best=packet
-if takes_inbound; then
-	xfrm_link A link=nic0
-	xfrm_link B
-else
-	without_link nic0 wire0
-fi
-serve "$B"
-open_client "$A"
-daemons
+# without_link: the connections are for addresses, not for an interface
+without_link()
+{
+	IF_ID=
+	inner_way A nic0 1 2
+	inner_way B wire0 2 1
+}
 
 # works_by MODE NAME: packet offload is of one IP version, the tunnel's
 works_by() { if [ "$1" = packet ]; then works_ipv4 "$2"; else works "$2"; fi; }
@@ -94,6 +83,25 @@ refused_while_busy()
 	has_modes "$1: the new SAs are the device's again" "crypto crypto"
 }
 
+two_hosts
+nic_on A
+# The kernel loads and tests the cipher with its first SA.
+sa_pair
+for ns in "$A" "$B"; do
+	must ip -n "$ns" xfrm state flush
+done
+best=crypto
+takes_packet && best=packet
+if takes_inbound; then
+	xfrm_link A link=nic0
+	xfrm_link B
+else
+	without_link
+fi
+serve "$B"
+open_client "$A"
+daemons
+
 offloaded_well crypto
 
 # A device has no packet offload, or none for inbound SAs with an if_id.
@@ -106,7 +114,7 @@ if [ $best = packet ]; then
 	if [ -n "$IF_ID" ]; then
 		must ip -n "$A" link del ipsec0
 		must ip -n "$B" link del ipsec0
-		without_link nic0 wire0
+		without_link
 	fi
 	offloaded_well packet
 fi

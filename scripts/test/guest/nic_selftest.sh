@@ -148,7 +148,7 @@ bond_offload_test()
 	same "the kernel's test of bonds: by one slave, then by the other" \
 		"$(sed -nE 's/^TEST: bond_ipsec_offload \(active_slave (nic[01])\) *\[ *([A-Z]+) *\].*/\1 \2/p' "$TMP/result" | xargs)" \
 		"nic0 OK nic1 OK"
-	same "it passes, and the SAs are gone" "$rc $(cat "$TMP/result" | grep -v '^TEST')" "0 "
+	same "it passes, and the SAs are gone" "$rc $(grep -v '^TEST' "$TMP/result")" "0 "
 }
 
 # held: SAs in both slaves

@@ -52,6 +52,25 @@ nic_on()
 	wire_works "$1: an espnic on a wire"
 }
 
+# inner_routes HOST DEV NEAR FAR: to the other host's inner addresses, by DEV
+inner_routes()
+{
+	local gw4=OUT4_B gw6=OUT6_B
+	[ "$1" = A ] || gw4=OUT4_A gw6=OUT6_A
+	must ip -n "${!1}" -batch - <<-END
+		route replace 10.7.0.$4/32 via ${!gw4} dev $2 src 10.7.0.$3
+		route replace fd00:7::$4/128 via ${!gw6} dev $2 src fd00:7::$3
+	END
+}
+
+# inner_way HOST DEV NEAR FAR: the same, and HOST has its own: for a tunnel without an interface
+inner_way()
+{
+	must ip -n "${!1}" addr add 10.7.0.$3/32 dev lo
+	must ip -n "${!1}" addr add fd00:7::$3/128 dev lo nodad
+	inner_routes "$@"
+}
+
 # takes_inbound: does this kernel give a device, A's nic0, an inbound SA with an if_id?
 # Newer ones refuse.
 takes_inbound()

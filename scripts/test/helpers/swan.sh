@@ -48,8 +48,7 @@ daemons()
 	done
 }
 
-# The if_id of the connections. Empty: they are for certain addresses, which without_link()
-# gives to both hosts.
+# The if_id of the connections. Empty: they are for the addresses of inner_way() in nic.sh.
 IF_ID=7
 
 # connection HOST NEAR FAR OTHER ENCAP [OFFLOAD]: OFFLOAD is what hw_offload is to be (no)
@@ -82,24 +81,6 @@ connection()
 		secrets { ike { secret = "for tests only" } }
 	EOF
 	must swan "$1" --load-all --noprompt --file "$TMP/$1.swanctl"
-}
-
-# without_link A_DEV B_DEV: the addresses that a tunnel is for, by these devices
-without_link()
-{
-	IF_ID=
-	must ip -n "$A" -batch - <<-END
-		addr add 10.7.0.1/32 dev lo
-		addr add fd00:7::1/128 dev lo
-		route add 10.7.0.2 via $OUT4_B dev $1 src 10.7.0.1
-		route add fd00:7::2 via $OUT6_B dev $1 src fd00:7::1
-	END
-	must ip -n "$B" -batch - <<-END
-		addr add 10.7.0.2/32 dev lo
-		addr add fd00:7::2/128 dev lo
-		route add 10.7.0.1 via $OUT4_A dev $2 src 10.7.0.2
-		route add fd00:7::1 via $OUT6_A dev $2 src fd00:7::2
-	END
 }
 
 # offloads OFFLOAD: what hw_offload of A's daemon is from now on; both begin anew
