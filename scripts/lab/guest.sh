@@ -6,7 +6,8 @@
 #   guest.sh [-k 6.1|6.12|7.3] [-r ROOT] [-s CPUS] [-m MEGABYTES] [-t SECONDS]
 #	[-a KERNEL-ARGUMENTS] -i INDIR -o OUTDIR
 #
-# INDIR is copied to /in of the guest, /in/run.sh is run there as root with
+# INDIR is copied to /in of the guest (of a link, what it points to), /in/run.sh is run there
+# as root with
 #	IN=/in	OUT=/out	LAB=qemu (or uml)
 # and loopback up; debugfs, tracefs, bpffs and cgroup2 mounted; no other network. ROOT is one
 # that rootfs.sh knows.

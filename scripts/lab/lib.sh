@@ -343,7 +343,7 @@ lab_prepare() {
 	trap 'exit 143' TERM HUP
 	mkdir -p "$OUTDIR"
 	rm -f "$OUTDIR"/{rc,dmesg.txt,console.txt}
-	tar -C "$INDIR" --owner=0 --group=0 -cf "$WORK/in.tar" .
+	tar -C "$INDIR" --dereference --owner=0 --group=0 -cf "$WORK/in.tar" .
 	tar -C "$XA_TOP/scripts/lab" --owner=0 --group=0 --transform 's,^,.lab/,' \
 		-rf "$WORK/in.tar" guest-init.sh
 	truncate -s %1M "$WORK/in.tar"

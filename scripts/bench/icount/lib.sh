@@ -54,7 +54,7 @@ icount_boot() {
 	local dir=$1 rc=0
 	rm -rf "$dir"
 	mkdir -p "$dir/in"
-	cp -l "$ICOUNT_IN"/* "$dir/in/"
+	cp -s "$ICOUNT_IN"/* "$dir/in/"
 	echo "$2" >"$dir/in/plan.json"
 	echo "${3:-}" >"$dir/in/plant"
 	XA_ACCEL=icount XA_QEMU_ARGS="-plugin $ICOUNT_WORK/counter.so,out=$dir/counts" \
