@@ -354,6 +354,70 @@ static void numbers_are_dense(struct kunit *test)
 	}
 }
 
+/* A list of the same segments, with their data. */
+static struct sk_buff *copied(struct sk_buff *segs)
+{
+	struct sk_buff *first = NULL, **end = &first;
+
+	for (; segs && (*end = skb_clone(segs, GFP_KERNEL)); segs = segs->next)
+		end = &(*end)->next;
+	*end = NULL;
+
+	return first;
+}
+
+static bool same_packets(const struct sk_buff *a, const struct sk_buff *b)
+{
+	for (; a && b; a = a->next, b = b->next)
+		if (a->len != b->len || memcmp(a->data, b->data, a->len))
+			return false;
+
+	return a == b;
+}
+
+/*
+ * Whoever copies a train on its way, or a segment, gets no other use of its
+ * numbers: encrypted, all are the same.
+ */
+static void copies_are_the_same(struct kunit *test)
+{
+	struct xk_world *w = test->priv;
+	struct xfrm_state *x = sa_out(w, AF_INET, AF_INET, XFRM_MODE_TUNNEL,
+				      true);
+	struct sk_buff *train, *copy, *cut[3] = {}, *skb;
+	unsigned int n = 0;
+	int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, x);
+	train = under_way(w, x, &train4);
+	KUNIT_ASSERT_NOT_NULL(test, train);
+	copy = skb_clone(train, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, copy);
+
+	cut[0] = xk_segment(train);
+	KUNIT_EXPECT_FALSE(test, xfrm_offload(copy)->flags & XFRM_GSO_SEGMENT);
+	cut[1] = xk_segment(copy);
+	KUNIT_ASSERT_EQ(test, PTR_ERR_OR_ZERO(cut[0]), 0);
+	KUNIT_ASSERT_EQ(test, PTR_ERR_OR_ZERO(cut[1]), 0);
+	cut[2] = copied(cut[0]);
+	consume_skb(train);
+	consume_skb(copy);
+
+	for (i = 0; i < 3; i++) {
+		KUNIT_EXPECT_EQ(test, xk_list_len(cut[i]),
+				segments_of(&train4));
+		cut[i] = xk_validate(cut[i]);
+		KUNIT_EXPECT_TRUE(test, same_packets(cut[0], cut[i]));
+	}
+	for (skb = cut[0]; skb; skb = skb->next)
+		KUNIT_EXPECT_EQ(test, ntohl(ip_esp_hdr(skb)->seq_no), ++n);
+	for (i = 0; i < 3; i++)
+		kfree_skb_list(cut[i]);
+
+	expect_segments(test, x, &train4, n + 1);
+	xk_sa_free(x);
+}
+
 static void single_packets_are_numbered(struct kunit *test)
 {
 	struct xk_world *w = test->priv;
@@ -811,6 +875,7 @@ static struct kunit_case gso_cases[] = {
 	KUNIT_CASE(lists_of_packets),
 	KUNIT_CASE(room_whatever_the_size),
 	KUNIT_CASE(numbers_are_dense),
+	KUNIT_CASE(copies_are_the_same),
 	KUNIT_CASE(single_packets_are_numbered),
 	KUNIT_CASE(packets_of_one_length),
 	KUNIT_CASE(segments_of_one_length),

@@ -119,6 +119,7 @@ bool xac_esp_in_hardware(const struct xfrm_state *x,
 			 const struct net_device *dev,
 			 netdev_features_t features);
 bool xac_esp_is_ours(const struct xfrm_state *x);
+u64 xac_esp_seq(const struct xfrm_offload *xo, const struct sk_buff *skb);
 int xac_esp_hand_over_segment(struct xfrm_state *x, struct sk_buff *skb);
 int xac_esp_complete(struct xfrm_state *x, struct sk_buff *skb,
 		     void (*late)(struct sk_buff *skb, int err));

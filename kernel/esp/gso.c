@@ -258,9 +258,15 @@ static struct sk_buff *xac_gso_by_mode(struct xfrm_state *x,
  * Everything that may fail happens now: the core loses the earlier segments
  * if encrypting a later one fails. And there are no more segments than the
  * core has reserved sequence numbers for, because a nonce must not be used
- * twice (RFC 4106, section 3).
+ * twice (RFC 4106, section 3): each segment gets its own here, before anybody
+ * can copy it.
+ *
+ * @offset: of the ESP header, from the MAC header
+ * @first: the lower half of the first number
+ * @reserved: how many there are
  */
 static int xac_gso_prepare(struct xfrm_state *x, struct sk_buff *segs,
+			   unsigned int offset, u32 first,
 			   unsigned int reserved, bool hardware)
 {
 	struct crypto_aead *aead = x->data;
@@ -269,17 +275,19 @@ static int xac_gso_prepare(struct xfrm_state *x, struct sk_buff *segs,
 			    crypto_aead_authsize(aead) +
 			    xfrm_offload(segs)->status;
 	struct sk_buff *skb, *next;
+	struct ip_esp_hdr *esph;
 	unsigned int n = 0;
 	int err;
 
 	skb_list_walk_safe(segs, skb, next) {
-		if (++n > reserved)
-			return -EINVAL;
-		if (hardware)
-			continue;
-		err = xac_esp_own(skb, tail);
+		err = hardware ? 0 : xac_esp_own(skb, tail);
 		if (err)
 			return err;
+		esph = (struct ip_esp_hdr *)(skb_mac_header(skb) + offset);
+		esph->seq_no = htonl(first + n);
+		n += skb_is_gso(skb) ? skb_shinfo(skb)->gso_segs : 1;
+		if (n > reserved)
+			return -EINVAL;
 	}
 
 	return 0;
@@ -324,16 +332,17 @@ struct sk_buff *xac_esp_gso_segment(const struct xac_esp_family *fam,
 				    struct sk_buff *skb,
 				    netdev_features_t features)
 {
-	struct xfrm_offload *xo = xfrm_offload(skb);
 	unsigned int reserved = skb_shinfo(skb)->gso_segs;
 	unsigned int offset = skb->data - skb_mac_header(skb);
 	struct sk_buff *segs;
 	struct xfrm_state *x;
+	struct xfrm_offload *xo;
 	unsigned int header;
 	bool hardware;
+	u32 first;
 	int err;
 
-	if (!xo || !(skb_shinfo(skb)->gso_type & SKB_GSO_ESP))
+	if (!xfrm_offload(skb) || !(skb_shinfo(skb)->gso_type & SKB_GSO_ESP))
 		return ERR_PTR(-EINVAL);
 
 	x = xfrm_input_state(skb);
@@ -350,9 +359,15 @@ struct sk_buff *xac_esp_gso_segment(const struct xac_esp_family *fam,
 		   NETIF_F_HW_ESP_TX_CSUM))
 		features &= ~(NETIF_F_CSUM_MASK | NETIF_F_SCTP_CRC);
 
+	/* A copy of the train, perhaps on its way to another device, is none. */
+	if (!skb_ext_add(skb, SKB_EXT_SEC_PATH))
+		return ERR_PTR(-ENOMEM);
+	xo = xfrm_offload(skb);
+	first = lower_32_bits(xac_esp_seq(xo, skb));
+	xo->flags |= XFRM_GSO_SEGMENT;
+
 	__skb_pull(skb, header);
 	skb->encap_hdr_csum = 1;
-	xo->flags |= XFRM_GSO_SEGMENT;
 
 	segs = xac_gso_by_mode(x, fam, skb, features);
 	if (!segs)
@@ -360,7 +375,7 @@ struct sk_buff *xac_esp_gso_segment(const struct xac_esp_family *fam,
 	if (IS_ERR(segs))
 		return segs;
 
-	err = xac_gso_prepare(x, segs, reserved, hardware);
+	err = xac_gso_prepare(x, segs, offset, first, reserved, hardware);
 	if (!err && xo->flags & XFRM_XMIT)
 		err = xac_gso_hand_over(x, segs, offset);
 	if (err) {

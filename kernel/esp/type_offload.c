@@ -102,22 +102,23 @@ static void xac_esp_encap(struct xfrm_state *x, struct sk_buff *skb)
 		xac_esp_tfc_decide(x, skb);
 }
 
-/*
- * The sequence number of a packet. Segments of a train share the counter,
- * which starts at the first of the numbers that the core has reserved.
+/**
+ * xac_esp_seq - the sequence number of a packet
+ * @xo: what is noted of it: of a segment, the number of its train's first
+ * @skb: the packet; a segment has the lower half of its number in its ESP header
+ *
+ * A segment that is a train itself has that of its own first. Nothing counts
+ * here: a copy of a packet, be it made before or after it was cut, is to be
+ * the same to the cipher.
  */
-static u64 xac_esp_next_seq(struct xfrm_offload *xo, const struct sk_buff *skb)
+u64 xac_esp_seq(const struct xfrm_offload *xo, const struct sk_buff *skb)
 {
 	u64 seq = (u64)xo->seq.hi << 32 | xo->seq.low;
-	u64 next = seq;
 
-	if (xo->flags & XFRM_GSO_SEGMENT) {
-		next += skb_is_gso(skb) ? skb_shinfo(skb)->gso_segs : 1;
-		xo->seq.low = lower_32_bits(next);
-		xo->seq.hi = upper_32_bits(next);
-	}
+	if (!(xo->flags & XFRM_GSO_SEGMENT))
+		return seq;
 
-	return seq;
+	return seq + (u32)(ntohl(ip_esp_hdr(skb)->seq_no) - xo->seq.low);
 }
 
 static int xac_esp_add_trailer(struct crypto_aead *aead, struct sk_buff *skb,
@@ -142,7 +143,7 @@ static int xac_esp_add_trailer(struct crypto_aead *aead, struct sk_buff *skb,
 static u64 xac_esp_add_number(const struct xfrm_state *x, struct sk_buff *skb,
 			      struct xfrm_offload *xo)
 {
-	u64 seq = xac_esp_next_seq(xo, skb);
+	u64 seq = xac_esp_seq(xo, skb);
 
 	ip_esp_hdr(skb)->seq_no = htonl(lower_32_bits(seq));
 	skb_push(skb, -skb_network_offset(skb));
@@ -182,16 +183,11 @@ static int xac_esp_hand_over(struct sk_buff *skb, u64 seq)
 int xac_esp_hand_over_segment(struct xfrm_state *x, struct sk_buff *skb)
 {
 	struct xfrm_offload *xo = xfrm_offload(skb);
-	u64 seq;
 	int err;
 
 	err = xac_esp_add_trailer(x->data, skb, xo);
-	if (err)
-		return err;
-	seq = xac_esp_next_seq(xo, skb);
-	ip_esp_hdr(skb)->seq_no = htonl(lower_32_bits(seq));
 
-	return xac_esp_hand_over(skb, seq);
+	return err ?: xac_esp_hand_over(skb, xac_esp_seq(xo, skb));
 }
 
 /*

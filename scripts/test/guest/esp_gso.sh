@@ -3,7 +3,7 @@
 # Trains that are to be encrypted, and everybody who may cut one on its way to the
 # device: queueing disciplines, a VLAN, a user of netfilter's queue, a device that
 # does nothing itself. What arrives is what was sent, numbers on the wire are dense
-# where nothing is lost, and none comes twice anywhere.
+# where nothing is lost, and none comes twice anywhere, but for copies of a packet.
 #
 #     $A  ipsec0                      $R                           $B  ipsec0
 #         10.7.0.1, fd00:7::1                                          10.7.0.2, fd00:7::2
@@ -139,6 +139,35 @@ features()
 	done
 }
 
+# copied NAME: the copies of a packet are one packet to the cipher: whoever saw two with one
+# number could compute what is in them (RFC 4106, section 9).
+copied()
+{
+	local said
+	esp_seen sent >/dev/null
+	ok_if "$1: TCP arrives (IPv4)" client $far4 --tcp $bulk --timeout 60
+	ok_if "$1: TCP arrives (IPv6)" client $far6 --tcp $bulk --timeout 60
+	said=$(esp_seen sent)
+	ok_if "$1: there are copies" grep -q 'twice=[1-9]' <<<"$said"
+	not_if "$1: and nothing else has their numbers" grep -E 'reused=[1-9]' <<<"$said"
+}
+
+duplicates()
+{
+	local name="netem that duplicates trains"
+	if ! tc -n "$A" qdisc add dev "$1" root netem duplicate 30% 2>"$TMP/tc"; then
+		skip "$name" "this kernel or tc has none: $(tail -n 1 "$TMP/tc")"
+		return
+	fi
+	copied "$name"
+	# It cuts what comes to it, and duplicates segments.
+	name="netem that duplicates segments"
+	must tc -n "$A" qdisc replace dev "$1" root handle 1: tbf rate 200mbit burst 3200 latency 1s
+	must tc -n "$A" qdisc add dev "$1" parent 1:1 netem duplicate 30%
+	copied "$name"
+	must tc -n "$A" qdisc del dev "$1" root
+}
+
 queued() { ask queue "" && [ "$(answer queue 20)" -ge "$1" ]; }
 
 # Trains have been through the SA, not yet through the cipher, when netfilter sees them.
@@ -231,6 +260,7 @@ vlan()
 	wait_for 10 in_ns "$A" ping -c1 -W1 $OUT6_B || die "no way over the VLAN (IPv6)"
 	watch_esp sent "$A" vlan5 out
 	arrives "a VLAN" vlan5
+	leaves_by=vlan5
 }
 
 # Old or missing numbers are the wire's; TCP mends them, and nothing else is wrong.
@@ -289,6 +319,8 @@ netfilter_queue
 open_vswitch
 wrong_wire "a wire that loses" netem loss 2%
 wrong_wire "a wire that reorders" netem delay 2ms reorder 90% 50%
+leaves_by=wire0
 vlan
-damaged wire0
+damaged $leaves_by
+duplicates $leaves_by
 plan_done

@@ -4,10 +4,11 @@
 
 espwire.py watch DEV in|out [KEYS...]
     For every line on its input, one line about the ESP packets since the last one,
-    for each SPI: "0x1000 n=44 first=1 last=44 holes=0 twice=0 late=0 ivs=0 bad=0",
+    for each SPI: "0x1000 n=44 first=1 last=44 holes=0 twice=0 reused=0 late=0 ivs=0 bad=0",
     joined by "; ".
     holes: sequence numbers between the first and the last that were not seen,
-    twice: packets with a number seen before, late: with a lower one than before them,
+    twice: packets with a number seen before, reused: those of them that are no copy of
+    the packet that had it, late: packets with a lower number than before them,
     ivs: with an IV that the SPI has had before. With the SA's keys each packet is
     decrypted, its padding compared with 1, 2, 3 ..., and the packet within checked
     to its last checksum; what is wrong counts as bad, and the first reason is told.
@@ -215,13 +216,13 @@ class Seen:
 
     def __init__(self, sa):
         self.sa = sa
-        self.numbers, self.ivs = set(), set()
+        self.numbers, self.ivs = {}, set()
         self.base, self.last = 0, None
         self.reset()
 
     def reset(self):
         self.packets, self.reason = [], ''
-        self.count = dict.fromkeys(('holes', 'twice', 'late', 'ivs', 'bad'), 0)
+        self.count = dict.fromkeys(('holes', 'twice', 'reused', 'late', 'ivs', 'bad'), 0)
 
     def number(self, low):
         """Without keys, too, numbers go on after 2^32."""
@@ -235,10 +236,11 @@ class Seen:
             seq = self.number(struct.unpack('!I', packet[4:8])[0])
             if seq in self.numbers:
                 count['twice'] += 1
+                count['reused'] += self.numbers[seq] != hash(packet)
             elif self.last is not None and seq < self.last:
                 count['late'] += 1
             self.last = max(seq, self.last or 0)
-            self.numbers.add(seq)
+            self.numbers.setdefault(seq, hash(packet))
             fresh.append(seq)
             iv = packet[8:8 + (self.sa.iv_len if self.sa else 8)]
             if self.sa:
