@@ -97,6 +97,9 @@ int xac_beet_payload(const struct xfrm_state *x, struct sk_buff *skb,
 struct sk_buff *xac_esp_gso_segment(const struct xac_esp_family *fam,
 				    struct sk_buff *skb,
 				    netdev_features_t features);
+int xac_esp_take_back(struct sk_buff *train);
+unsigned int xac_esp_train_len(const struct xfrm_state *x,
+			       struct sk_buff *train);
 struct sk_buff *xac_esp_cut(struct xfrm_state *x, struct sk_buff *train);
 
 /* gro.c */

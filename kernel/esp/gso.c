@@ -398,6 +398,63 @@ static void xac_gso_find_esp(const struct xfrm_state *x, struct sk_buff *skb)
 }
 
 /**
+ * xac_esp_take_back - a train that a device was given is one for software
+ * @train: the train
+ *
+ * Who has a copy of it sees no change.
+ *
+ * Return: 0, or -ENOMEM with nothing changed.
+ */
+int xac_esp_take_back(struct sk_buff *train)
+{
+	if (!skb_ext_add(train, SKB_EXT_SEC_PATH))
+		return -ENOMEM;
+	xfrm_offload(train)->flags &= ~XFRM_XMIT;
+
+	return 0;
+}
+
+/* Bytes from the ESP header on, of a payload so long. */
+static unsigned int xac_esp_len(const struct xfrm_state *x,
+				const struct xfrm_offload *xo,
+				unsigned int payload)
+{
+	struct crypto_aead *aead = x->data;
+
+	payload = max(payload, xo->status);
+
+	return xac_esp_header_len(aead) + payload +
+	       xac_esp_trailer_len(aead, payload);
+}
+
+/**
+ * xac_esp_train_len - how long the segments of a train will be together
+ * @x: the SA
+ * @train: the train, transport header at the ESP header
+ *
+ * Return: bytes from their ESP headers on.
+ */
+unsigned int xac_esp_train_len(const struct xfrm_state *x,
+			       struct sk_buff *train)
+{
+	const struct skb_shared_info *shinfo = skb_shinfo(train);
+	const struct xfrm_offload *xo = xfrm_offload(train);
+	int inner = skb_inner_transport_offset(train);
+	int payload = skb_transport_offset(train) + xac_esp_header_len(x->data);
+	unsigned int before, headers = sizeof(struct udphdr);
+
+	if (shinfo->gso_type & (SKB_GSO_TCPV4 | SKB_GSO_TCPV6) &&
+	    skb_headlen(train) >= inner + sizeof(struct tcphdr))
+		headers = inner_tcp_hdrlen(train);
+	headers += inner - payload;
+	before = (shinfo->gso_segs - 1) * shinfo->gso_size;
+
+	return (shinfo->gso_segs - 1) *
+	       xac_esp_len(x, xo, headers + shinfo->gso_size) +
+	       xac_esp_len(x, xo, train->len - payload - before);
+}
+
+/**
  * xac_esp_cut - cut a train that a device was given, as that device
  * @x: the SA
  * @train: the train, data at the MAC header; stays the caller's
@@ -408,11 +465,11 @@ static void xac_gso_find_esp(const struct xfrm_state *x, struct sk_buff *skb)
 struct sk_buff *xac_esp_cut(struct xfrm_state *x, struct sk_buff *train)
 {
 	struct sk_buff *segs, *skb, *next;
+	int err;
 
-	/* Who has a copy of the train sees no change. */
-	if (!skb_ext_add(train, SKB_EXT_SEC_PATH))
-		return ERR_PTR(-ENOMEM);
-	xfrm_offload(train)->flags &= ~XFRM_XMIT;
+	err = xac_esp_take_back(train);
+	if (err)
+		return ERR_PTR(err);
 
 	segs = skb_gso_segment(train, 0);
 	if (IS_ERR_OR_NULL(segs))

@@ -18,13 +18,32 @@
 /* A packet that is to be overtaken does not wait longer for it. */
 #define XAC_NIC_HOLD	msecs_to_jiffies(20)
 
+/*
+ * Consumes the packet, or train.
+ *
+ * @packets: it is, or will be so many
+ * @bytes: of so many bytes
+ */
+static void xac_nic_to_lower(struct xac_nic *nic, struct net_device *lower,
+			     struct sk_buff *skb, unsigned int packets,
+			     unsigned int bytes)
+{
+	int ret;
+
+	skb->dev = lower;
+	ret = dev_queue_xmit(skb);
+	if (net_xmit_eval(ret) == 0)
+		dev_sw_netstats_tx_add(nic->dev, packets, bytes);
+	else
+		DEV_STATS_ADD(nic->dev, tx_dropped, packets);
+}
+
 /* Consumes the packet. */
 static void xac_nic_to_wire(struct xac_nic *nic, struct sk_buff *skb)
 {
 	struct net_device *lower = rcu_dereference(nic->lower);
 	struct xac_nic *peer = rcu_dereference(nic->peer);
 	unsigned int len = skb->len;
-	int ret;
 
 	if (peer && netif_running(peer->dev)) {
 		dev_sw_netstats_tx_add(nic->dev, 1, len);
@@ -39,12 +58,7 @@ static void xac_nic_to_wire(struct xac_nic *nic, struct sk_buff *skb)
 		return;
 	}
 
-	skb->dev = lower;
-	ret = dev_queue_xmit(skb);
-	if (net_xmit_eval(ret) == 0)
-		dev_sw_netstats_tx_add(nic->dev, 1, len);
-	else
-		DEV_STATS_INC(nic->dev, tx_dropped);
+	xac_nic_to_lower(nic, lower, skb, 1, len);
 }
 
 static void xac_nic_release(struct xac_nic *nic)
@@ -269,6 +283,39 @@ static void xac_nic_seal_train(struct xac_nic *nic, struct xfrm_state *x,
 	}
 }
 
+/*
+ * Need a train not be cut here? Below is the kernel, which has a train cut and
+ * encrypted by the engine when it leaves the queue of the device there, and the
+ * segments sent all at once. Only where there is no queue and the cipher is
+ * behind with another packet, that would send it in plaintext.
+ */
+static bool xac_nic_leaves_whole(const struct xac_nic *nic)
+{
+	return rcu_access_pointer(nic->lower) &&
+	       !READ_ONCE(nic->faults.reorder) &&
+	       skb_queue_empty(&this_cpu_ptr(&softnet_data)->xfrm_backlog);
+}
+
+/* A train goes to the lower device as it is. Consumes it. */
+static void xac_nic_send_train(struct xac_nic *nic, struct xfrm_state *x,
+			       struct sk_buff *train)
+{
+	unsigned int packets = skb_shinfo(train)->gso_segs;
+	unsigned int headers = skb_transport_offset(train);
+	unsigned int bytes = xac_esp_train_len(x, train);
+
+	if (xac_esp_take_back(train)) {
+		xac_nic_tx_drop(nic, train, XAC_NIC_TX_FAILED);
+		return;
+	}
+
+	xac_nic_count(nic, XAC_NIC_TX_PKTS, packets);
+	xac_nic_count(nic, XAC_NIC_TX_BYTES, bytes);
+	xac_nic_to_lower(nic, rcu_dereference(nic->lower), train, packets,
+			 bytes + packets * headers);
+	xac_nic_release(nic);
+}
+
 static void xac_nic_transmit(struct xac_nic *nic, struct sk_buff *skb)
 {
 	const struct xfrm_offload *xo = xfrm_offload(skb);
@@ -289,10 +336,12 @@ static void xac_nic_transmit(struct xac_nic *nic, struct sk_buff *skb)
 	x = xfrm_input_state(skb);
 	if (!xac_nic_has_sa(nic, x))
 		xac_nic_tx_drop(nic, skb, XAC_NIC_TX_NO_SA);
-	else if (skb_is_gso(skb))
-		xac_nic_seal_train(nic, x, skb);
-	else
+	else if (!skb_is_gso(skb))
 		xac_nic_seal(nic, x, skb, xo);
+	else if (xac_nic_leaves_whole(nic))
+		xac_nic_send_train(nic, x, skb);
+	else
+		xac_nic_seal_train(nic, x, skb);
 }
 
 /**

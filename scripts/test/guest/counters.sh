@@ -11,6 +11,8 @@
 
 # shellcheck source=scripts/test/lib.sh
 . "${TESTDIR:?}/lib.sh"
+# shellcheck source=scripts/test/helpers/trace.sh
+. "$TESTDIR/helpers/trace.sh"
 
 N=25
 SEND="python3 $TESTDIR/helpers/send.py"
@@ -265,35 +267,33 @@ survive()
 number_of() { "$HELPERS/drop_names" | awk -v n="drop_$1" '$1 == n { print NR - 1 }'; }
 
 # traced REASON DEV: packets of 64 bytes that the tracepoint has reported in full
-traced()
+drops_traced()
 {
 	local index
 	index=$(in_ns "$A" cat "/sys/class/net/$2/ifindex")
-	grep -cE "dev=$2 ifindex=$index skbaddr=[^ ]+ len=92 reason=$(number_of "$1") \($1\)" \
-		/sys/kernel/tracing/trace
+	traced "dev=$2 ifindex=$index skbaddr=[^ ]+ len=92 reason=$(number_of "$1") \($1\)"
 }
 
 tracepoint()
 {
-	local tracing=/sys/kernel/tracing event
-	event=$tracing/events/xfrm_accel/xfrm_accel_drop
+	local event=xfrm_accel/xfrm_accel_drop
 	if ! is_accel; then
 		skip "tracepoint" "the in-tree module has none"
 		return
-	elif [ ! -d $tracing/events ]; then
+	elif [ ! -d "$tracing/events" ]; then
 		skip "tracepoint" "this kernel has no tracefs"
 		return
 	fi
-	ok_if "the tracepoint is there" test -e $event/enable
-	echo >$tracing/trace
-	echo 1 >$event/enable
+	ok_if "the tracepoint is there" has_events $event
+	trace_clear
+	trace_on $event
 	send udp 10.22.0.2 $N
 	send udp 10.21.0.2 $N
-	echo 0 >$event/enable
+	trace_off $event
 	same "every drop is traced with device, length, number and name of the reason" \
-		"$(traced tx_no_sa f22) $(traced tx_policy_block f21)" "$N $N"
+		"$(drops_traced tx_no_sa f22) $(drops_traced tx_policy_block f21)" "$N $N"
 	send udp 10.22.0.2 1
-	same "and not when it is off" "$(grep -c 'dev=f22' $tracing/trace)" $N
+	same "and not when it is off" "$(traced 'dev=f22')" $N
 }
 
 two_hosts

@@ -27,6 +27,8 @@
 . "$TESTDIR/helpers/traffic.sh"
 # shellcheck source=scripts/test/helpers/esp.sh
 . "$TESTDIR/helpers/esp.sh"
+# shellcheck source=scripts/test/helpers/trace.sh
+. "$TESTDIR/helpers/trace.sh"
 
 algs=(gcm128 sha256 chacha sha1 gcm64 ccm gmac sha384 sha512 gcm96 ctr xcbc cmac null plain)
 #      mode outer inner
@@ -77,26 +79,18 @@ supported()
 
 # --- what way the packets take --------------------------------------------------
 
-tracing=/sys/kernel/tracing
-gro_event=$tracing/events/net/napi_gro_receive_exit
-train_event=$tracing/events/net/net_dev_queue
-
 # ESP GRO ends with GRO_CONSUMED, which is 4. A train is one packet to the queue.
-trace_on()
+trace_ways()
 {
-	[ -d $gro_event ] && [ -d $train_event ] || die "this kernel has no tracepoints"
-	at_exit eval "echo 0 >$gro_event/enable; echo 0 >$train_event/enable
-		      echo 0 >$gro_event/filter; echo 0 >$train_event/filter"
-	echo 'ret == 4' >$gro_event/filter
-	echo 'name == "wire0" && len > 2000' >$train_event/filter
-	echo 1 >$gro_event/enable
-	echo 1 >$train_event/enable
+	has_events net/napi_gro_receive_exit net/net_dev_queue || die "this kernel has no tracepoints"
+	trace_on net/napi_gro_receive_exit 'ret == 4'
+	trace_on net/net_dev_queue 'name == "wire0" && len > 2000'
 }
 
 sent=0
 marked()
 {
-	: >$tracing/trace
+	trace_clear
 	sent=$(stat "$B" wire0 tx_packets)
 }
 
@@ -105,12 +99,12 @@ gro_took_all()
 {
 	local packets taken
 	packets=$(($(stat "$B" wire0 tx_packets) - sent))
-	taken=$(grep -c 'napi_gro_receive_exit: ret=4' $tracing/trace) || true
+	taken=$(traced 'napi_gro_receive_exit: ret=4')
 	echo "B has sent $packets packets, GRO took $taken"
 	[ "$taken" -ge 10 ] && [ "$taken" -ge $((packets * 9 / 10)) ]
 }
 
-trains_left() { grep -q 'net_dev_queue: dev=wire0' $tracing/trace; }
+trains_left() { [ "$(traced 'net_dev_queue: dev=wire0')" -gt 0 ]; }
 
 # --- the cases ------------------------------------------------------------------
 
@@ -161,7 +155,7 @@ serve "$A"
 serve "$B"
 CLIENT=near open_client "$A"
 CLIENT=far open_client "$B"
-trace_on
+trace_ways
 lines try
 no_errors "${#cases[@]} cases"
 flush_xfrm

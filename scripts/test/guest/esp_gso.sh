@@ -21,11 +21,12 @@
 . "$TESTDIR/helpers/traffic.sh"
 # shellcheck source=scripts/test/helpers/esp.sh
 . "$TESTDIR/helpers/esp.sh"
+# shellcheck source=scripts/test/helpers/trace.sh
+. "$TESTDIR/helpers/trace.sh"
 
 OUT4_A=192.0.2.1 OUT4_B=198.51.100.2 OUT6_A=2001:db8:1::1 OUT6_B=2001:db8:2::2
 far4=10.7.0.2 far6=fd00:8::2
-tracing=/sys/kernel/tracing
-train_event=$tracing/events/net/net_dev_queue
+train_event=net/net_dev_queue
 
 topology()
 {
@@ -81,13 +82,13 @@ bulk=400000
 
 sends() { client $far4 --tcp $bulk --udp 1,1300 && client $far6 --tcp $bulk --udp 1,1300; }
 
-trains_left() { grep -q "net_dev_queue: dev=$1" $tracing/trace; }
+trains_left() { [ "$(traced "net_dev_queue: dev=$1")" -gt 0 ]; }
 
 # arrives NAME [DEV]: both tunnels, all numbers, no error
 arrives()
 {
 	local said dev=${2:-wire0}
-	: >$tracing/trace
+	trace_clear
 	esp_seen sent >/dev/null
 	ok_if "$1: TCP and UDP arrive" sends
 	said=$(esp_seen sent)
@@ -300,7 +301,7 @@ damaged()
 is_accel || skip_all "the ESP engine" "it is not of this module"
 skip_without_python esp_gso
 have ethtool || skip_all esp_gso "ethtool is not installed"
-[ -d $train_event ] || skip_all esp_gso "this kernel has no tracepoints"
+has_events $train_event || skip_all esp_gso "this kernel has no tracepoints"
 modprobe -aq sch_tbf sch_cake sch_netem sch_fq_codel || true
 
 topology
@@ -308,9 +309,7 @@ tunnels
 serve "$B"
 open_client "$A"
 watch_esp sent "$A" wire0 out
-at_exit eval "echo 0 >$train_event/enable; echo 0 >$train_event/filter"
-echo 'len > 2000' >$train_event/filter
-echo 1 >$train_event/enable
+trace_on $train_event 'len > 2000'
 
 arrives "no discipline"
 disciplines

@@ -15,11 +15,12 @@
 . "$TESTDIR/helpers/traffic.sh"
 # shellcheck source=scripts/test/helpers/esp.sh
 . "$TESTDIR/helpers/esp.sh"
+# shellcheck source=scripts/test/helpers/trace.sh
+. "$TESTDIR/helpers/trace.sh"
 
 OUT4_A=192.0.2.1 OUT4_B=192.0.2.2
 far4=10.7.0.2 far6=fd00:7::2
-tracing=/sys/kernel/tracing
-event=$tracing/events/net/net_dev_start_xmit
+event=net/net_dev_start_xmit
 bursts=20 count=40
 
 topology()
@@ -71,13 +72,13 @@ all_arrive()
 	[ "$arrived" = $((bursts * count)) ]
 }
 
-lists() { grep -q "dev=ipsec0" $tracing/trace; }
+lists() { [ "$(traced "dev=ipsec0")" -gt 0 ]; }
 
 # sends NAME FAR
 sends()
 {
 	arrived=0
-	: >$tracing/trace
+	trace_clear
 	ok_if "$1: are sent" in_ns "$C" "$TESTDIR/helpers/bursts.py" send "$2" $bursts $count 1200
 	ok_if "$1: all arrive as they were" wait_for 5 all_arrive
 	ok_if "$1: came as lists" lists
@@ -87,7 +88,7 @@ sends()
 skip_without_python esp_list
 have ethtool || skip_all esp_list "ethtool is not installed"
 modprobe -q sch_netem || skip_all esp_list "this kernel has no netem"
-[ -d $event ] || skip_all esp_list "this kernel has no tracepoints"
+has_events $event || skip_all esp_list "this kernel has no tracepoints"
 if ! is_accel; then
 	modprobe -a esp4_offload esp6_offload 2>/dev/null ||
 		skip_all esp_list "esp4_offload and esp6_offload do not load here"
@@ -98,10 +99,8 @@ topology
 ok_if "the way is there (IPv4)" wait_for 10 pings "$C" $far4
 ok_if "the way is there (IPv6)" wait_for 10 pings "$C" $far6
 open_talk sink ip netns exec "$B" "$TESTDIR/helpers/bursts.py" serve
-at_exit eval "echo 0 >$event/enable; echo 0 >$event/filter"
 # Nothing else makes one packet of several.
-echo 'len > 2000' >$event/filter
-echo 1 >$event/enable
+trace_on $event 'len > 2000'
 
 sends "IPv4, checksums left to the device" $far4
 sends "IPv6, checksums left to the device" $far6

@@ -20,6 +20,8 @@
 . "$TESTDIR/helpers/esp.sh"
 # shellcheck source=scripts/test/helpers/nic.sh
 . "$TESTDIR/helpers/nic.sh"
+# shellcheck source=scripts/test/helpers/trace.sh
+. "$TESTDIR/helpers/trace.sh"
 
 is_accel || skip_all nic "it is ours alone"
 skip_without_python nic
@@ -51,18 +53,16 @@ worked()
 	[ "$tx" -gt 100 ] && [ "$rx" -gt 20 ]
 }
 
-gro_event=/sys/kernel/tracing/events/net/napi_gro_receive_exit
-
 # five NAME: B answers five times by case 1, and nic0 decrypts that. TAKEN: by GRO of the wire
 five()
 {
-	local rx IN_A IN_B trace=/sys/kernel/tracing/trace
+	local rx IN_A IN_B
 	case_addrs 1 4
 	rx=$(count "$A" ipsec_rx_pkts)
-	[ ! -e $trace ] || : >$trace
+	[ ! -e "$tracing/trace" ] || trace_clear
 	ok_if "$1: answers arrive" in_ns "$A" ping -q -c 5 -i 0.1 -W 1 -I "$IN_A" "$IN_B"
 	same "$1: nic0 has decrypted them" $(($(count "$A" ipsec_rx_pkts) - rx)) 5
-	TAKEN=$(grep -c 'napi_gro_receive_exit: ret=4' $trace 2>/dev/null) || true
+	TAKEN=$(traced 'napi_gro_receive_exit: ret=4' 2>/dev/null)
 }
 
 # GRO of the wire gives the device its packets at once, but not past who listens there, nor
@@ -70,11 +70,9 @@ five()
 at_once()
 {
 	local trace='' mac rps=/sys/class/net/wire0/queues/rx-0/rps_cpus
-	if [ -d $gro_event ]; then
+	if has_events net/napi_gro_receive_exit; then
 		trace=1
-		at_exit eval "echo 0 >$gro_event/enable; echo 0 >$gro_event/filter"
-		echo 'ret == 4' >$gro_event/filter
-		echo 1 >$gro_event/enable
+		trace_on net/napi_gro_receive_exit 'ret == 4'
 	else
 		skip "at once" "this kernel has no tracepoints"
 	fi

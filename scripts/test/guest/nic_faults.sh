@@ -18,6 +18,8 @@
 . "$TESTDIR/helpers/esp.sh"
 # shellcheck source=scripts/test/helpers/nic.sh
 . "$TESTDIR/helpers/nic.sh"
+# shellcheck source=scripts/test/helpers/trace.sh
+. "$TESTDIR/helpers/trace.sh"
 
 is_accel || skip_all nic_faults "it is ours alone"
 skip_without_python nic_faults
@@ -132,22 +134,19 @@ stalls()
 	must in_ns "$A" tc qdisc del dev nic0 root
 }
 
-event=/sys/kernel/tracing/events/skb/kfree_skb
-
 # watch_reasons, dropped_for NAME COUNT REASON: why packets are dropped, by the tracepoint
 watch_reasons()
 {
-	[ -d $event ] || return 0
-	: >/sys/kernel/tracing/trace
-	at_exit bash -c "echo 0 >$event/enable"
-	echo 1 >$event/enable
+	has_events skb/kfree_skb || return 0
+	trace_clear
+	trace_on skb/kfree_skb
 }
 
 dropped_for()
 {
-	[ -d $event ] || { skip "$1" "this kernel has no tracepoints"; return; }
-	echo 0 >$event/enable
-	same "$1" "$(grep -c "reason: $3\b" /sys/kernel/tracing/trace)" "$2"
+	has_events skb/kfree_skb || { skip "$1" "this kernel has no tracepoints"; return; }
+	trace_off skb/kfree_skb
+	same "$1" "$(traced "reason: $3\b")" "$2"
 }
 
 loses()

@@ -4,8 +4,9 @@
 
 espwire.py watch DEV in|out [KEYS...]
     For every line on its input, one line about the ESP packets since the last one,
-    for each SPI: "0x1000 n=44 first=1 last=44 holes=0 twice=0 reused=0 late=0 ivs=0 bad=0",
-    joined by "; ".
+    for each SPI: "0x1000 n=44 bytes=5632 first=1 last=44 holes=0 twice=0 reused=0 late=0
+    ivs=0 bad=0", joined by "; ".
+    bytes: from the ESP headers on,
     holes: sequence numbers between the first and the last that were not seen,
     twice: packets with a number seen before, reused: those of them that are no copy of
     the packet that had it, late: packets with a lower number than before them,
@@ -252,7 +253,8 @@ class Seen:
             first = min(first, self.judged + 1)
         count['holes'] = last - first + 1 - (len(self.numbers) - before)
         self.judged = max(last, self.judged or 0)
-        line = '%#x n=%d first=%d last=%d ' % (self.spi, len(self.packets), fresh[0], fresh[-1])
+        line = '%#x n=%d bytes=%d first=%d last=%d ' % (self.spi, len(self.packets), sum(
+            len(packet) for packet, _ in self.packets), fresh[0], fresh[-1])
         line += ' '.join('%s=%d' % kv for kv in count.items()) + self.reason
         self.reset()
         return line
