@@ -5,8 +5,8 @@
 #
 #   profile.sh [-6] [-n TOP] [-l] SYSTEM [SYSTEM] CASE CIPHER [BYTES]
 #
-# SYSTEM: see run.sh; two stand side by side. CASE: forward-encap forward-decap forward-both.
-# CIPHER: null aes-gcm chacha20-poly1305. BYTES (1300): size of the inner IP packet.
+# SYSTEM: see run.sh; two stand side by side. CASE: forward-encap forward-decap forward-both bulk-tcp.
+# CIPHER: null aes-gcm chacha20-poly1305. BYTES (1300): size of the inner IP packet; TCP's has its own.
 # -6: IPv6 rather than IPv4. -n: how many functions outside the interface and the xfrm core.
 # -l: also each source line of xfrm_accel, when that is the last system.
 #
@@ -26,13 +26,14 @@ while getopts 6n:l option; do
 done
 shift $((OPTIND - 1))
 systems=()
-while [ $# -gt 0 ] && [[ $1 != forward-* ]]; do
+while [ $# -gt 0 ] && [[ $1 != forward-* && $1 != bulk-tcp ]]; do
 	[[ " ${ICOUNT_SYSTEMS[*]} " == *" $1 "* ]] || die "no such system: $1"
 	systems+=("$1")
 	shift
 done
 case=${1:-} cipher=${2:-} bytes=${3:-1300}
-[[ ${#systems[@]} =~ ^[12]$ && $case =~ ^forward-(encap|decap|both)$ && -n $cipher ]] ||
+[ "$case" != bulk-tcp ] || bytes=0
+[[ ${#systems[@]} =~ ^[12]$ && $case =~ ^(forward-(encap|decap|both)|bulk-tcp)$ && -n $cipher ]] ||
 	die "usage: see the top of the script"
 
 icount_prepare

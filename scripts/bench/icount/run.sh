@@ -32,10 +32,10 @@ done
 # one SYSTEM ROUND: boots it and adds its rows to the results.
 one() {
 	local system=$1 round=$2 dir=$ICOUNT_WORK/$1-$2 begin=$SECONDS list
-	local families=$families sizes=$sizes cases='["forward-both","forward-encap","forward-decap"]' flows='[64,"new"]'
+	local families=$families sizes=$sizes cases='["forward-both","forward-encap","forward-decap","bulk-tcp"]' flows='[64,"new"]'
 	list=$(icount_ciphers "$system" "${ciphers[@]}")
 	# What it costs is to be seen, not all of the cases once more.
-	[[ $system != *+espnic ]] || families='[4]' sizes='[60,1300]' cases='["forward-encap","forward-decap"]' flows='[]'
+	[[ $system != *+espnic ]] || families='[4]' sizes='[60,1300]' cases='["forward-encap","forward-decap","bulk-tcp"]' flows='[]'
 	# In quick rounds, too, pcrypt has something to do.
 	[ "$list" != '[]' ] || list='["aes-gcm"]'
 	if icount_boot "$dir" "$(icount_plan "$system" "$list" "$families" "$sizes" \

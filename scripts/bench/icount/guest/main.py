@@ -6,7 +6,7 @@ object a line, which interval of the plugin's is which case. PLAN is JSON:
 
   system                     see world.py
   families, ciphers, sizes   lists; a size is that of the inner IP packet
-  cases                      of forward-encap, forward-decap, forward-both
+  cases                      of forward-encap, forward-decap, forward-both, bulk-tcp
   flows                      list of numbers, "new" for a flow with each packet;
                              more than one is measured with the largest size up
                              to 1300 and on the encapsulating side only
@@ -48,19 +48,27 @@ def make_parallel(cipher):
 def measure(plan, world, out):
     runner = Runner(world, plan["warmup"], plan["packets"])
 
+    def write(row):
+        out.write(json.dumps(row) + "\n")
+        out.flush()
+        print(*row.values(), flush=True)
+
     def record(case, function, size, flows, variant=None):
         row = {"case": case, "family": world.family, "cipher": world.cipher, "bytes": size,
                "flows": 0 if variant else flows,
                "packets": plan["packets"], "interval": function(size, flows)}
         if variant:
             row["variant"] = variant
-        out.write(json.dumps(row) + "\n")
-        out.flush()
-        print(*row.values(), flush=True)
+        write(row)
 
+    if world.joined == "direct" and "bulk-tcp" in plan["cases"]:
+        interval, segments = runner.tcp()
+        write({"case": "bulk-tcp", "family": world.family, "cipher": world.cipher, "bytes": 0, "flows": 1,
+               "packets": segments, "interval": interval})
     for size in plan["sizes"]:
         if world.joined == "direct":
-            record("forward-both", runner.both, size, 1)
+            if "forward-both" in plan["cases"]:
+                record("forward-both", runner.both, size, 1)
         else:
             record("forward-encap", runner.encap, size, 1)
             if "forward-decap" in plan["cases"]:
@@ -80,7 +88,7 @@ def main():
     gc.disable()
     resource.setrlimit(resource.RLIMIT_NOFILE, (8192, 8192))
     ways = []
-    if "forward-both" in plan["cases"]:
+    if {"forward-both", "bulk-tcp"} & set(plan["cases"]):
         ways.append("direct")
     if {"forward-encap", "forward-decap"} & set(plan["cases"]):
         ways.append("split")

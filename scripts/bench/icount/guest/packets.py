@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0
 """
 Datagrams through a world, one at a time: each has arrived before the next one
-is sent. Between the marks nothing happens but this.
+is sent; or a TCP connection, of which a piece has arrived before the next one is
+sent. Between the marks nothing happens but this.
 """
 
 import array
 import ctypes
 import mmap
 import select
+import socket
 import struct
 import time
 
@@ -111,6 +113,48 @@ class Receiver:
             raise Failure(f"packet {number} did not arrive") from None
         if length + self.overhead != size or struct.unpack_from("!I", self.buffer)[0] != number:
             raise Failure(f"instead of packet {number} another one arrived")
+
+
+class Stream:
+    """A TCP connection from h1 to h2, both ends in one thread. It sends in trains."""
+
+    SEGMENT = 1340  # fits the tunnel, with all options
+    PIECE = 65536
+
+    def __init__(self, world):
+        world.features("h1", "eth0", "tx on tso on")
+        world.features("h2", "eth0", "tx on tso on")
+        family = socket.AF_INET if world.family == 4 else socket.AF_INET6
+        net.enter(world.ns["h2"])
+        listener = net.patient(socket.socket(family, socket.SOCK_STREAM))
+        listener.bind((world.site["h2"], _SERVICE))
+        listener.listen()
+        net.enter(world.ns["h1"])
+        self.near = net.patient(socket.socket(family, socket.SOCK_STREAM))
+        self.near.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, self.SEGMENT)
+        self.near.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.near.connect((world.site["h2"], _SERVICE))
+        self.far = net.patient(listener.accept()[0])
+        listener.close()
+        self.piece, self.room = bytes(range(256)) * (self.PIECE // 256), bytearray(self.PIECE)
+        self.payload = self.near.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG)
+
+    def carry(self, number):
+        """A piece goes from h1 to h2."""
+        view, left = memoryview(self.room), self.PIECE
+        try:
+            if self.near.send(self.piece) != self.PIECE:
+                raise Failure(f"piece {number} does not fit the socket")
+            while left:
+                left -= self.far.recv_into(view[:left])
+        except BlockingIOError:
+            raise Failure(f"piece {number} did not arrive") from None
+
+    def close(self):
+        if self.room[:256] != bytes(range(256))[-self.PIECE:]:
+            raise Failure("what arrived is not what was sent")
+        self.near.close()
+        self.far.close()
 
 
 class Recorder:
@@ -253,6 +297,20 @@ class Runner:
         counters.check(self._all())
         sender.close()
         return interval
+
+    def tcp(self):
+        """The same with TCP: the interval, and how many segments of full size it had"""
+        stream = Stream(self.world)
+        pieces = self.packets // 4
+
+        def loop(first, last):
+            for number in range(first, last):
+                stream.carry(number)
+
+        # What the window needs to become as wide as it gets.
+        interval = _measured(loop, self.warmup, pieces)
+        stream.close()
+        return interval, pieces * stream.PIECE / stream.payload
 
     def encap(self, size, flows):
         """h1 -> gw1 -> west; the frames are kept for decap()"""
