@@ -125,9 +125,11 @@ static struct xfrm_state *found(struct nics *n, const void *daddr, u32 spi,
 {
 	struct xfrm_state *x;
 
+	local_bh_disable();
 	rcu_read_lock();
 	x = xac_nic_sa_find(n->nic, daddr, htonl(spi), family);
 	rcu_read_unlock();
+	local_bh_enable();
 	if (x)
 		xfrm_state_put(x);
 
@@ -181,6 +183,41 @@ static void full_table_refuses(struct kunit *test)
 	sa_gone(x[1]);
 	sa_gone(x[2]);
 	KUNIT_EXPECT_EQ(test, atomic_read(&n->nic->sa_count), 0);
+}
+
+/* The SA that was found last comes to mind first, but not past a change. */
+static void last_is_forgotten(struct kunit *test)
+{
+	static const __be32 to4 = htonl(XK_OUT4_A);
+	struct nics *n = test->priv;
+	struct xfrm_state *x[3];
+	struct xk_sa sa = sa_in;
+	int i, err;
+
+	for (i = 0; i < 2; i++) {
+		x[i] = sa_of_nic(n, &sa, &err);
+		KUNIT_ASSERT_NOT_NULL(test, x[i]);
+		KUNIT_EXPECT_EQ(test, err, 0);
+		/* Of two that are alike the new one counts. */
+		KUNIT_EXPECT_PTR_EQ(test, x[i], found(n, &to4, XK_SPI_IN, AF_INET));
+		KUNIT_EXPECT_PTR_EQ(test, x[i], found(n, &to4, XK_SPI_IN, AF_INET));
+	}
+	sa.spi++;
+	x[2] = sa_of_nic(n, &sa, &err);
+	KUNIT_ASSERT_NOT_NULL(test, x[2]);
+	KUNIT_EXPECT_PTR_EQ(test, x[2], found(n, &to4, XK_SPI_IN + 1, AF_INET));
+	KUNIT_EXPECT_PTR_EQ(test, x[1], found(n, &to4, XK_SPI_IN, AF_INET));
+
+	sa_gone(x[1]);
+	rcu_barrier();
+	KUNIT_EXPECT_PTR_EQ(test, x[0], found(n, &to4, XK_SPI_IN, AF_INET));
+	xac_nic_sa_lose(n->nic, htonl(XK_SPI_IN));
+	KUNIT_EXPECT_NULL(test, found(n, &to4, XK_SPI_IN, AF_INET));
+	sa_gone(x[0]);
+	sa_gone(x[2]);
+	rcu_barrier();
+	KUNIT_EXPECT_NULL(test, found(n, &to4, XK_SPI_IN, AF_INET));
+	KUNIT_EXPECT_NULL(test, found(n, &to4, XK_SPI_IN + 1, AF_INET));
 }
 
 static void told_to_refuse(struct kunit *test)
@@ -461,6 +498,7 @@ static void without_a_wire(struct kunit *test)
 
 static struct kunit_case nic_cases[] = {
 	KUNIT_CASE(full_table_refuses),
+	KUNIT_CASE(last_is_forgotten),
 	KUNIT_CASE(told_to_refuse),
 	KUNIT_CASE(one_spi_of_many),
 	KUNIT_CASE(replaced_while_it_is_there),

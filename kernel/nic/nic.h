@@ -93,6 +93,18 @@ struct xac_nic_counts {
 	struct u64_stats_sync syncp;
 };
 
+struct xac_nic_sa;
+
+/**
+ * struct xac_nic_last - the SA that a CPU's last received packet had
+ * @sa: the SA
+ * @epoch: &xac_nic.epoch when it was found
+ */
+struct xac_nic_last {
+	struct xac_nic_sa *sa;
+	s64 epoch;
+};
+
 /**
  * struct xac_nic_faults - what the device does wrong, because it was told to
  * @refuse: enum espnic_refuse
@@ -121,6 +133,8 @@ struct xac_nic_faults {
  * @lower: what it sends by, or NULL; as long as it is linked to it
  * @peer: or the espnic at the other end of its wire
  * @sas: its SAs, by struct xac_nic_key
+ * @epoch: changes whenever an SA comes or goes
+ * @last: the SA that comes to mind first, see xac_nic_sa_last()
  * @sa_max: how many it has room for
  * @sa_count: how many it has
  * @policies: those of incoming packets, by priority, read under RCU
@@ -134,6 +148,8 @@ struct xac_nic {
 	struct net_device __rcu *lower;
 	struct xac_nic __rcu *peer;
 	struct rhltable sas;
+	atomic64_t epoch;
+	struct xac_nic_last __percpu *last;
 	u32 sa_max;
 	atomic_t sa_count;
 	struct list_head policies;
@@ -172,6 +188,19 @@ static inline void xac_nic_count(struct xac_nic *nic, enum xac_nic_count what,
 
 	u64_stats_update_begin(&counts->syncp);
 	u64_stats_add(&counts->count[what], n);
+	u64_stats_update_end(&counts->syncp);
+}
+
+/* Encrypted or decrypted: @what are the packets, and next to it their bytes. */
+static inline void xac_nic_count_done(struct xac_nic *nic,
+				      enum xac_nic_count what,
+				      unsigned int packets, unsigned int bytes)
+{
+	struct xac_nic_counts *counts = this_cpu_ptr(nic->counts);
+
+	u64_stats_update_begin(&counts->syncp);
+	u64_stats_add(&counts->count[what], packets);
+	u64_stats_add(&counts->count[what + 1], bytes);
 	u64_stats_update_end(&counts->syncp);
 }
 

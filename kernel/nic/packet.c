@@ -105,9 +105,8 @@ static void xac_packet_sealed(struct xac_nic *nic, struct sk_buff *skb, int err)
 		return;
 	}
 
-	xac_nic_count(nic, XAC_NIC_TX_PKTS, 1);
-	xac_nic_count(nic, XAC_NIC_TX_BYTES,
-		      skb_tail_pointer(skb) - skb_transport_header(skb));
+	xac_nic_count_done(nic, XAC_NIC_TX_PKTS, 1,
+			   skb_tail_pointer(skb) - skb_transport_header(skb));
 	if (x->props.mode == XFRM_MODE_TUNNEL) {
 		xac_packet_to_neighbour(nic, x, skb);
 		return;

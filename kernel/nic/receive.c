@@ -78,8 +78,7 @@ static void xac_nic_opened(struct xac_nic *nic, struct sk_buff *skb, int err)
 
 	switch (err) {
 	case 0:
-		xac_nic_count(nic, XAC_NIC_RX_PKTS, 1);
-		xac_nic_count(nic, XAC_NIC_RX_BYTES, skb->len);
+		xac_nic_count_done(nic, XAC_NIC_RX_PKTS, 1, skb->len);
 		break;
 	case -EBADMSG:
 		xac_nic_count(nic, XAC_NIC_RX_AUTH_FAILED, 1);

@@ -85,9 +85,19 @@ static const struct rhashtable_params xac_nic_sas = {
  */
 int xac_nic_sas_init(struct xac_nic *nic)
 {
-	xac_policies_init(nic);
+	int err;
 
-	return rhltable_init(&nic->sas, &xac_nic_sas);
+	xac_policies_init(nic);
+	nic->last = alloc_percpu(struct xac_nic_last);
+	if (!nic->last)
+		return -ENOMEM;
+	/* What is zeroed is nobody's last SA. */
+	atomic64_set(&nic->epoch, 1);
+	err = rhltable_init(&nic->sas, &xac_nic_sas);
+	if (err)
+		free_percpu(nic->last);
+
+	return err;
 }
 
 /**
@@ -97,6 +107,7 @@ int xac_nic_sas_init(struct xac_nic *nic)
 void xac_nic_sas_exit(struct xac_nic *nic)
 {
 	rhltable_destroy(&nic->sas);
+	free_percpu(nic->last);
 }
 
 static void xac_nic_key_set(struct xac_nic_key *key, const void *daddr,
@@ -114,6 +125,42 @@ static struct xac_nic_sa *xac_nic_sa_of(const struct xfrm_state *x)
 	return (struct xac_nic_sa *)READ_ONCE(x->xso.offload_handle);
 }
 
+/* Who sees the new epoch sees the table as it is now. */
+static void xac_nic_sas_changed(struct xac_nic *nic)
+{
+	atomic64_inc_return_release(&nic->epoch);
+}
+
+/* The SA, referenced, if the device is to decrypt by it. */
+static struct xfrm_state *xac_nic_sa_get(const struct xac_nic_sa *sa)
+{
+	struct xfrm_state *x = sa->x;
+
+	return x->xso.dir == XFRM_DEV_OFFLOAD_IN && !READ_ONCE(sa->lost) &&
+	       x->km.state == XFRM_STATE_VALID &&
+	       refcount_inc_not_zero(&x->refcnt) ? x : NULL;
+}
+
+/*
+ * The SA of the last packet, if this one has the same. In the epoch in which it
+ * was found it is in the table, or it went while we are here under RCU.
+ */
+static struct xfrm_state *xac_nic_sa_last(const struct xac_nic_last *last,
+					  s64 epoch, const void *daddr,
+					  __be32 spi, unsigned short family)
+{
+	const struct xac_nic_key *key;
+
+	if (last->epoch != epoch)
+		return NULL;
+	key = &last->sa->key;
+	if (key->spi != spi || key->family != family ||
+	    !xfrm_addr_equal(&key->daddr, daddr, family))
+		return NULL;
+
+	return xac_nic_sa_get(last->sa);
+}
+
 /**
  * xac_nic_sa_find - the SA of a received packet
  * @nic: the device
@@ -121,24 +168,34 @@ static struct xac_nic_sa *xac_nic_sa_of(const struct xfrm_state *x)
  * @spi: of the ESP header
  * @family: AF_INET or AF_INET6
  *
- * Context: RCU.
+ * Context: bottom halves off, RCU.
  * Return: the SA, referenced, or NULL: the device has none.
  */
 struct xfrm_state *xac_nic_sa_find(struct xac_nic *nic, const void *daddr,
 				   __be32 spi, unsigned short family)
 {
+	struct xac_nic_last *last = this_cpu_ptr(nic->last);
+	/* Before the table: what changes that afterwards changes this, too. */
+	s64 epoch = atomic64_read_acquire(&nic->epoch);
 	struct rhlist_head *list, *pos;
 	struct xac_nic_key key;
 	struct xac_nic_sa *sa;
+	struct xfrm_state *x;
+
+	x = xac_nic_sa_last(last, epoch, daddr, spi, family);
+	if (likely(x))
+		return x;
 
 	xac_nic_key_set(&key, daddr, spi, family);
 	list = rhltable_lookup(&nic->sas, &key, xac_nic_sas);
-	rhl_for_each_entry_rcu(sa, pos, list, node)
-		if (sa->x->xso.dir == XFRM_DEV_OFFLOAD_IN &&
-		    !READ_ONCE(sa->lost) &&
-		    sa->x->km.state == XFRM_STATE_VALID &&
-		    refcount_inc_not_zero(&sa->x->refcnt))
-			return sa->x;
+	rhl_for_each_entry_rcu(sa, pos, list, node) {
+		x = xac_nic_sa_get(sa);
+		if (!x)
+			continue;
+		last->sa = sa;
+		last->epoch = epoch;
+		return x;
+	}
 
 	return NULL;
 }
@@ -299,6 +356,7 @@ static int xac_sa_add(struct net_device *dev, struct xfrm_state *x,
 	err = rhltable_insert(&nic->sas, &sa->node, xac_nic_sas);
 	if (err)
 		goto free;
+	xac_nic_sas_changed(nic);
 	WRITE_ONCE(x->xso.offload_handle, (unsigned long)sa);
 
 	return 0;
@@ -323,6 +381,7 @@ static void xac_sa_delete(struct xfrm_state *x)
 	if (xac_nic_is_packet(x))
 		xac_packet_report(&sa->packet, x);
 	rhltable_remove(&sa->nic->sas, &sa->node, xac_nic_sas);
+	xac_nic_sas_changed(sa->nic);
 	atomic_dec(&sa->nic->sa_count);
 	kfree_rcu(sa, rcu);
 }

@@ -178,9 +178,8 @@ void xac_nic_count_sealed(struct net_device *dev, const struct sk_buff *skb,
 		return;
 	}
 
-	xac_nic_count(nic, XAC_NIC_TX_PKTS, 1);
-	xac_nic_count(nic, XAC_NIC_TX_BYTES,
-		      skb_tail_pointer(skb) - skb_transport_header(skb));
+	xac_nic_count_done(nic, XAC_NIC_TX_PKTS, 1,
+			   skb_tail_pointer(skb) - skb_transport_header(skb));
 }
 
 /* Encrypted, or not. Consumes the packet. */
@@ -309,8 +308,7 @@ static void xac_nic_send_train(struct xac_nic *nic, struct xfrm_state *x,
 		return;
 	}
 
-	xac_nic_count(nic, XAC_NIC_TX_PKTS, packets);
-	xac_nic_count(nic, XAC_NIC_TX_BYTES, bytes);
+	xac_nic_count_done(nic, XAC_NIC_TX_PKTS, packets, bytes);
 	xac_nic_to_lower(nic, rcu_dereference(nic->lower), train, packets,
 			 bytes + packets * headers);
 	xac_nic_release(nic);
