@@ -473,6 +473,34 @@ static void what_is_not_to_be_sent(struct kunit *test)
 	sa_gone(x);
 }
 
+/* In plaintext a train may go only to where it is sure to be encrypted. */
+static void trains_that_are_cut(struct kunit *test)
+{
+	struct nics *n = test->priv;
+	struct xac_nic *nic = n->nic;
+	struct sk_buff_head *behind;
+	struct sk_buff *skb = xk_skb4(100, true);
+
+	KUNIT_ASSERT_NOT_NULL(test, skb);
+	local_bh_disable();
+	behind = &this_cpu_ptr(&softnet_data)->xfrm_backlog;
+	KUNIT_EXPECT_FALSE(test, xac_nic_leaves_whole(nic));
+	RCU_INIT_POINTER(nic->lower, n->dev[1]);
+	KUNIT_EXPECT_TRUE(test, xac_nic_leaves_whole(nic));
+
+	__skb_queue_tail(behind, skb);
+	KUNIT_EXPECT_FALSE(test, xac_nic_leaves_whole(nic));
+	__skb_unlink(skb, behind);
+	nic->faults.reorder = 10;
+	KUNIT_EXPECT_FALSE(test, xac_nic_leaves_whole(nic));
+	nic->faults.reorder = 0;
+	KUNIT_EXPECT_TRUE(test, xac_nic_leaves_whole(nic));
+
+	RCU_INIT_POINTER(nic->lower, NULL);
+	local_bh_enable();
+	kfree_skb(skb);
+}
+
 static void without_a_wire(struct kunit *test)
 {
 	struct nics *n = test->priv;
@@ -507,6 +535,7 @@ static struct kunit_case nic_cases[] = {
 	KUNIT_CASE(no_memory_for_an_sa),
 	KUNIT_CASE(upper_half_is_that_of_the_number),
 	KUNIT_CASE(what_is_not_to_be_sent),
+	KUNIT_CASE(trains_that_are_cut),
 	KUNIT_CASE(without_a_wire),
 	{}
 };

@@ -12,6 +12,7 @@ struct net_device;
 struct notifier_block;
 struct sk_buff;
 struct xac_dev;
+struct xac_nic;
 struct xfrm_offload;
 struct xfrm_if_decode_session_result;
 struct xfrm_state;
@@ -32,6 +33,7 @@ bool xac_decode_session_cb(struct sk_buff *skb, unsigned short family,
 			   struct xfrm_if_decode_session_result *res);
 
 /* nic/transmit.c */
+bool xac_nic_leaves_whole(const struct xac_nic *nic);
 u64 xac_nic_seq(const struct sk_buff *skb, const struct xfrm_offload *xo);
 
 /* iface/transmit.c */

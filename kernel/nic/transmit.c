@@ -288,7 +288,7 @@ static void xac_nic_seal_train(struct xac_nic *nic, struct xfrm_state *x,
  * segments sent all at once. Only where there is no queue and the cipher is
  * behind with another packet, that would send it in plaintext.
  */
-static bool xac_nic_leaves_whole(const struct xac_nic *nic)
+VISIBLE_IF_KUNIT bool xac_nic_leaves_whole(const struct xac_nic *nic)
 {
 	return rcu_access_pointer(nic->lower) &&
 	       !READ_ONCE(nic->faults.reorder) &&
