@@ -55,7 +55,7 @@ struct xac_esp_family;
  * @XAC_NIC_RX_EXPIRED: dropped, the SA has ended
  * @XAC_NIC_RX_MISMATCH: dropped, decrypted with another SA than it should
  * @XAC_NIC_RX_POLICY: dropped, blocked by a policy or not protected
- * @XAC_NIC_TX_PKTS: encrypted; each segment of a train
+ * @XAC_NIC_TX_PKTS: encrypted; each segment of a train, which may be later
  * @XAC_NIC_TX_BYTES: of them, from the ESP header on
  * @XAC_NIC_TX_NO_SA: dropped, the device does not have the SA
  * @XAC_NIC_TX_UNFINISHED: dropped, the kernel has not prepared the packet
