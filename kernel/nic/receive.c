@@ -71,11 +71,9 @@ static bool xac_nic_skips_gro(const struct xac_nic *nic,
 	       !skb_cloned(skb);
 }
 
-/* Decrypted, or not: the kernel is told with the packet, which it takes. */
-static void xac_nic_opened(struct xac_nic *nic, struct sk_buff *skb, int err)
+static void xac_nic_count_opened(struct xac_nic *nic,
+				 const struct sk_buff *skb, int err)
 {
-	const struct xfrm_state *x = xfrm_input_state(skb);
-
 	switch (err) {
 	case 0:
 		xac_nic_count_done(nic, XAC_NIC_RX_PKTS, 1, skb->len);
@@ -87,7 +85,14 @@ static void xac_nic_opened(struct xac_nic *nic, struct sk_buff *skb, int err)
 		xac_nic_count(nic, XAC_NIC_RX_FAILED, 1);
 		break;
 	}
+}
 
+/* Decrypted, or not: the kernel is told with the packet, which it takes. */
+static void xac_nic_opened(struct xac_nic *nic, struct sk_buff *skb, int err)
+{
+	const struct xfrm_state *x = xfrm_input_state(skb);
+
+	xac_nic_count_opened(nic, skb, err);
 	if (xac_nic_is_packet(x)) {
 		xac_packet_opened(nic, skb, err);
 		return;
@@ -133,16 +138,19 @@ static bool xac_nic_note_sa(struct sk_buff *skb, struct xfrm_state *x)
 	return true;
 }
 
-/* Decrypts the packet, data at its ESP header, by an SA that it has noted. */
-static void xac_nic_open(struct xac_nic *nic, struct xfrm_state *x,
-			 struct sk_buff *skb)
+/*
+ * Decrypts the packet, data at its ESP header, by an SA that it has noted.
+ *
+ * Return: as xac_esp_open(), for xac_nic_opened().
+ */
+static int xac_nic_open(struct xac_nic *nic, struct xfrm_state *x,
+			struct sk_buff *skb)
 {
-	int err = xac_nic_corrupts(nic) ? -EBADMSG :
-		  xac_esp_open(x, skb, ip_esp_hdr(skb)->seq_no,
-			       xac_nic_opened_late);
+	if (xac_nic_corrupts(nic))
+		return -EBADMSG;
 
-	if (err != -EINPROGRESS)
-		xac_nic_opened(nic, skb, err);
+	return xac_esp_open(x, skb, ip_esp_hdr(skb)->seq_no,
+			    xac_nic_opened_late);
 }
 
 /*
@@ -155,6 +163,7 @@ static bool xac_nic_decrypts(struct xac_nic *nic, struct sk_buff *skb)
 	const struct xac_esp_family *fam;
 	struct xfrm_state *x;
 	unsigned int total;
+	int err;
 
 	if (skb_is_gso(skb) || skb_sec_path(skb))
 		return false;
@@ -190,7 +199,9 @@ static bool xac_nic_decrypts(struct xac_nic *nic, struct sk_buff *skb)
 	__skb_pull(skb, fam->header_len);
 	if (xac_nic_is_packet(x) && !xac_packet_expected(nic, x, skb))
 		return true;
-	xac_nic_open(nic, x, skb);
+	err = xac_nic_open(nic, x, skb);
+	if (err != -EINPROGRESS)
+		xac_nic_opened(nic, skb, err);
 
 	return true;
 }
@@ -316,6 +327,7 @@ bool xac_nic_gro_receive(const struct xac_esp_family *fam, struct sk_buff *skb,
 	unsigned int offset = skb_gro_offset(skb);
 	struct xac_nic *nic = xac_nic_of_wire(skb);
 	struct xfrm_state *x;
+	int err;
 
 	/* Behind a short packet there is Ethernet's padding: that waits as well. */
 	if (!nic || offset != fam->header_len ||
@@ -341,7 +353,12 @@ bool xac_nic_gro_receive(const struct xac_esp_family *fam, struct sk_buff *skb,
 	skb_reset_network_header(skb);
 	__skb_pull(skb, offset);
 	skb_reset_transport_header(skb);
-	xac_nic_open(nic, x, skb);
+	err = xac_nic_open(nic, x, skb);
+	if (err == -EINPROGRESS)
+		return true;
+	xac_nic_count_opened(nic, skb, err);
+	xac_esp_opened(x, skb, err);
+	xac_esp_gro_skip(fam, skb);
 
 	return true;
 }

@@ -142,6 +142,10 @@ wrong_ones()
 lose()
 {
 	takes_addresses A nic0
+	if ! takes_inbound; then
+		skip "lose" "this kernel gives no inbound SA with an if_id to a device"
+		return
+	fi
 	nic_sas A
 	sa_pair sides=B
 	policy_pair
