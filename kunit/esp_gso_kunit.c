@@ -418,6 +418,36 @@ static void copies_are_the_same(struct kunit *test)
 	xk_sa_free(x);
 }
 
+/* Whoever edits a segment before it is encrypted does not come to its number. */
+static void edited_header_keeps_its_number(struct kunit *test)
+{
+	struct xk_world *w = test->priv;
+	struct xfrm_state *x = sa_out(w, AF_INET, AF_INET, XFRM_MODE_TUNNEL,
+				      true);
+	struct sk_buff *train, *segs, *skb;
+	unsigned int n = 0;
+
+	KUNIT_ASSERT_NOT_NULL(test, x);
+	train = under_way(w, x, &train4);
+	KUNIT_ASSERT_NOT_NULL(test, train);
+	segs = xk_segment(train);
+	KUNIT_ASSERT_EQ(test, PTR_ERR_OR_ZERO(segs), 0);
+	consume_skb(train);
+	for (skb = segs; skb; skb = skb->next) {
+		u8 *esph = skb->data + sizeof(struct iphdr);
+
+		((struct ip_esp_hdr *)esph)->seq_no = htonl(3);
+	}
+	segs = xk_validate(segs);
+	for (skb = segs; skb; skb = skb->next) {
+		KUNIT_EXPECT_EQ(test, ntohl(ip_esp_hdr(skb)->seq_no), ++n);
+		KUNIT_EXPECT_EQ(test, skb_shinfo(skb)->gso_segs, 0);
+	}
+	KUNIT_EXPECT_EQ(test, n, segments_of(&train4));
+	kfree_skb_list(segs);
+	xk_sa_free(x);
+}
+
 static void single_packets_are_numbered(struct kunit *test)
 {
 	struct xk_world *w = test->priv;
@@ -600,6 +630,54 @@ static void expect_error(struct kunit *test, struct sk_buff *train, int err)
 	KUNIT_EXPECT_EQ(test, xk_ended(), 1);
 }
 
+/*
+ * What an untrusted source says is not believed: its trains are counted here, each
+ * segment has a number that nobody else gets.
+ */
+static void untrusted_trains(struct kunit *test)
+{
+	static const u32 start[] = { 0, 41, -8, -5, -2, -1 };
+	struct xk_world *w = test->priv;
+	struct sk_buff *train, *segs;
+	struct xfrm_state *x;
+	unsigned int i, n;
+
+	for (i = 0; i < ARRAY_SIZE(start) * 2; i++) {
+		n = start[i / 2];
+		x = sa_out(w, AF_INET, AF_INET, XFRM_MODE_TUNNEL, i & 1);
+		KUNIT_ASSERT_NOT_NULL(test, x);
+		*(x->replay_esn ? &x->replay_esn->oseq : &x->replay.oseq) = n;
+		train = xk_train(&train4);
+		KUNIT_ASSERT_NOT_NULL(test, train);
+		skb_shinfo(train)->gso_type |= SKB_GSO_DODGY;
+		skb_shinfo(train)->gso_segs = 0;
+		xk_watch(train);
+		train = xk_output(w, x, train);
+		KUNIT_ASSERT_NOT_NULL(test, train);
+		/* As a newer kernel does in front of a device. */
+		skb_shinfo(train)->gso_segs = segments_of(&train4);
+		if (n > U32_MAX - segments_of(&train4)) {
+			expect_error(test, train, -EINVAL);
+			xk_sa_free(x);
+			continue;
+		}
+
+		segs = xk_segment(train);
+		KUNIT_ASSERT_EQ(test, PTR_ERR_OR_ZERO(segs), 0);
+		consume_skb(train);
+		segs = xk_validate(segs);
+		KUNIT_EXPECT_EQ(test, xk_list_len(segs), segments_of(&train4));
+		for (train = segs; train; train = train->next)
+			KUNIT_EXPECT_EQ(test, ntohl(ip_esp_hdr(train)->seq_no),
+					++n);
+		kfree_skb_list(segs);
+		xk_ended();
+		KUNIT_EXPECT_EQ(test, n, x->replay_esn ? x->replay_esn->oseq :
+							 x->replay.oseq);
+		xk_sa_free(x);
+	}
+}
+
 static void more_segments_than_numbers(struct kunit *test)
 {
 	struct xk_world *w = test->priv;
@@ -612,7 +690,7 @@ static void more_segments_than_numbers(struct kunit *test)
 	for (segs = 0; segs < segments_of(&train4); segs++) {
 		train = under_way(w, x, &train4);
 		KUNIT_ASSERT_NOT_NULL(test, train);
-		skb_shinfo(train)->gso_segs = segs;
+		xac_esp_note(xfrm_offload(train), 0, segs);
 		expect_error(test, train, -EINVAL);
 	}
 	KUNIT_EXPECT_EQ(test, refcount_read(&x->refcnt), 1);
@@ -678,7 +756,9 @@ static void by_an_unknown_protocol(struct sk_buff *train)
 
 static void by_a_missing_number(struct sk_buff *train)
 {
-	skb_shinfo(train)->gso_segs--;
+	struct xfrm_offload *xo = xfrm_offload(train);
+
+	xac_esp_note(xo, 0, xac_esp_reserved(xo) - 1);
 }
 
 static u64 tx_dropped(const struct xk_world *w)
@@ -876,10 +956,12 @@ static struct kunit_case gso_cases[] = {
 	KUNIT_CASE(room_whatever_the_size),
 	KUNIT_CASE(numbers_are_dense),
 	KUNIT_CASE(copies_are_the_same),
+	KUNIT_CASE(edited_header_keeps_its_number),
 	KUNIT_CASE(single_packets_are_numbered),
 	KUNIT_CASE(packets_of_one_length),
 	KUNIT_CASE(segments_of_one_length),
 	KUNIT_CASE(extension_headers_in_front),
+	KUNIT_CASE(untrusted_trains),
 	KUNIT_CASE(more_segments_than_numbers),
 	KUNIT_CASE(not_a_train_of_esp),
 	KUNIT_CASE(impossible_trains),

@@ -6,6 +6,7 @@
 #include <linux/etherdevice.h>
 #include <linux/if_ether.h>
 #include <net/esp.h>
+#include <net/sch_generic.h>
 
 #include "compat/kunit.h"
 #include "esp/layout.h"
@@ -473,32 +474,59 @@ static void what_is_not_to_be_sent(struct kunit *test)
 	sa_gone(x);
 }
 
-/* In plaintext a train may go only to where it is sure to be encrypted. */
+/*
+ * In plaintext a train goes only to where it is encrypted at once: not to a peer,
+ * not into a queue, not while the kernel would send it as it is, and not if it has
+ * no bytes that could be counted.
+ */
 static void trains_that_are_cut(struct kunit *test)
 {
+	static const struct xk_train t = {
+		.family = AF_INET,
+		.proto = IPPROTO_TCP,
+		.payload = 3000,
+		.size = 1000,
+	};
 	struct nics *n = test->priv;
+	struct netdev_queue *txq = netdev_get_tx_queue(n->dev[1], 0);
+	typeof(*txq->qdisc) queue = {}, *was;
+	struct sk_buff *skb = xk_skb4(100, true);
+	struct sk_buff *train = xk_train(&t);
 	struct xac_nic *nic = n->nic;
 	struct sk_buff_head *behind;
-	struct sk_buff *skb = xk_skb4(100, true);
 
 	KUNIT_ASSERT_NOT_NULL(test, skb);
+	KUNIT_ASSERT_NOT_NULL(test, train);
+	skb_set_inner_transport_header(train, skb_transport_offset(train));
 	local_bh_disable();
+	rcu_read_lock();
 	behind = &this_cpu_ptr(&softnet_data)->xfrm_backlog;
-	KUNIT_EXPECT_FALSE(test, xac_nic_leaves_whole(nic));
+	KUNIT_EXPECT_NULL(test, xac_nic_whole_by(nic, train));
 	RCU_INIT_POINTER(nic->lower, n->dev[1]);
-	KUNIT_EXPECT_TRUE(test, xac_nic_leaves_whole(nic));
+	KUNIT_EXPECT_PTR_EQ(test, xac_nic_whole_by(nic, train), n->dev[1]);
 
 	__skb_queue_tail(behind, skb);
-	KUNIT_EXPECT_FALSE(test, xac_nic_leaves_whole(nic));
+	KUNIT_EXPECT_NULL(test, xac_nic_whole_by(nic, train));
 	__skb_unlink(skb, behind);
 	nic->faults.reorder = 10;
-	KUNIT_EXPECT_FALSE(test, xac_nic_leaves_whole(nic));
+	KUNIT_EXPECT_NULL(test, xac_nic_whole_by(nic, train));
 	nic->faults.reorder = 0;
-	KUNIT_EXPECT_TRUE(test, xac_nic_leaves_whole(nic));
+	was = rcu_dereference_bh(txq->qdisc);
+	/* Nobody calls it. */
+	queue.enqueue = (void *)trains_that_are_cut;
+	RCU_INIT_POINTER(txq->qdisc, &queue);
+	KUNIT_EXPECT_NULL(test, xac_nic_whole_by(nic, train));
+	RCU_INIT_POINTER(txq->qdisc, was);
+	skb_shinfo(train)->gso_size = GSO_BY_FRAGS;
+	KUNIT_EXPECT_NULL(test, xac_nic_whole_by(nic, train));
+	skb_shinfo(train)->gso_size = t.size;
+	KUNIT_EXPECT_PTR_EQ(test, xac_nic_whole_by(nic, train), n->dev[1]);
 
 	RCU_INIT_POINTER(nic->lower, NULL);
+	rcu_read_unlock();
 	local_bh_enable();
 	kfree_skb(skb);
+	kfree_skb(train);
 }
 
 static void without_a_wire(struct kunit *test)

@@ -33,7 +33,8 @@ bool xac_decode_session_cb(struct sk_buff *skb, unsigned short family,
 			   struct xfrm_if_decode_session_result *res);
 
 /* nic/transmit.c */
-bool xac_nic_leaves_whole(const struct xac_nic *nic);
+struct net_device *xac_nic_whole_by(const struct xac_nic *nic,
+				    const struct sk_buff *train);
 u64 xac_nic_seq(const struct sk_buff *skb, const struct xfrm_offload *xo);
 
 /* iface/transmit.c */

@@ -71,6 +71,28 @@ struct xac_esp_family {
 	void (*nat_source)(const struct sk_buff *skb, xfrm_address_t *addr);
 };
 
+/*
+ * What a packet is to have when it leaves is kept in the status of its security
+ * path, which only a received one has a use for.
+ *
+ * @tfc: length that its payload is padded to
+ * @reserved: of a train, sequence numbers that its segments have
+ */
+static inline void xac_esp_note(struct xfrm_offload *xo, u16 tfc, u16 reserved)
+{
+	xo->status = reserved << 16 | tfc;
+}
+
+static inline u16 xac_esp_tfc(const struct xfrm_offload *xo)
+{
+	return xo->status & U16_MAX;
+}
+
+static inline u16 xac_esp_reserved(const struct xfrm_offload *xo)
+{
+	return xo->status >> 16;
+}
+
 /* family.c */
 extern const struct xac_esp_family xac_esp_ipv4, xac_esp_ipv6;
 const struct xac_esp_family *xac_esp_family(unsigned short family);
@@ -97,6 +119,7 @@ int xac_beet_payload(const struct xfrm_state *x, struct sk_buff *skb,
 struct sk_buff *xac_esp_gso_segment(const struct xac_esp_family *fam,
 				    struct sk_buff *skb,
 				    netdev_features_t features);
+int xac_esp_train_data(const struct sk_buff *train);
 int xac_esp_take_back(struct sk_buff *train);
 unsigned int xac_esp_train_len(const struct xfrm_state *x,
 			       struct sk_buff *train);

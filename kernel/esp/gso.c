@@ -257,36 +257,40 @@ static struct sk_buff *xac_gso_by_mode(struct xfrm_state *x,
 /*
  * Everything that may fail happens now: the core loses the earlier segments
  * if encrypting a later one fails. And there are no more segments than the
- * core has reserved sequence numbers for, because a nonce must not be used
- * twice (RFC 4106, section 3): each segment gets its own here, before anybody
- * can copy it.
+ * sequence numbers that have been reserved, because a nonce must not be used
+ * twice (RFC 4106, section 3): each segment gets its place among these here,
+ * before anybody can copy it, see xac_esp_seq().
  *
  * @offset: of the ESP header, from the MAC header
- * @first: the lower half of the first number
- * @reserved: how many there are
+ * @place: of the first segment
  */
 static int xac_gso_prepare(struct xfrm_state *x, struct sk_buff *segs,
-			   unsigned int offset, u32 first,
-			   unsigned int reserved, bool hardware)
+			   unsigned int offset, u32 place, bool hardware)
 {
+	const struct xfrm_offload *xo = xfrm_offload(segs);
 	struct crypto_aead *aead = x->data;
 	/* The longest that there can be, whatever a segment's length. */
 	unsigned int tail = xac_esp_block_len(aead) + 1 +
 			    crypto_aead_authsize(aead) +
-			    xfrm_offload(segs)->status;
+			    xac_esp_tfc(xo);
+	struct skb_shared_info *shinfo;
 	struct sk_buff *skb, *next;
 	struct ip_esp_hdr *esph;
-	unsigned int n = 0;
 	int err;
 
 	skb_list_walk_safe(segs, skb, next) {
 		err = hardware ? 0 : xac_esp_own(skb, tail);
 		if (err)
 			return err;
-		esph = (struct ip_esp_hdr *)(skb_mac_header(skb) + offset);
-		esph->seq_no = htonl(first + n);
-		n += skb_is_gso(skb) ? skb_shinfo(skb)->gso_segs : 1;
-		if (n > reserved)
+		shinfo = skb_shinfo(skb);
+		if (skb_is_gso(skb)) {
+			esph = (void *)(skb_mac_header(skb) + offset);
+			esph->seq_no = htonl(xo->seq.low + place);
+			place += shinfo->gso_segs;
+		} else {
+			shinfo->gso_segs = place++;
+		}
+		if (place > xac_esp_reserved(xo))
 			return -EINVAL;
 	}
 
@@ -332,14 +336,13 @@ struct sk_buff *xac_esp_gso_segment(const struct xac_esp_family *fam,
 				    struct sk_buff *skb,
 				    netdev_features_t features)
 {
-	unsigned int reserved = skb_shinfo(skb)->gso_segs;
 	unsigned int offset = skb->data - skb_mac_header(skb);
 	struct sk_buff *segs;
 	struct xfrm_state *x;
 	struct xfrm_offload *xo;
 	unsigned int header;
 	bool hardware;
-	u32 first;
+	u32 place;
 	int err;
 
 	if (!xfrm_offload(skb) || !(skb_shinfo(skb)->gso_type & SKB_GSO_ESP))
@@ -359,11 +362,15 @@ struct sk_buff *xac_esp_gso_segment(const struct xac_esp_family *fam,
 		   NETIF_F_HW_ESP_TX_CSUM))
 		features &= ~(NETIF_F_CSUM_MASK | NETIF_F_SCTP_CRC);
 
+	/* For a device that can cut it itself, the train would only be checked. */
+	if (skb_shinfo(skb)->gso_type & SKB_GSO_DODGY)
+		features &= ~NETIF_F_GSO_MASK;
+
 	/* A copy of the train, perhaps on its way to another device, is none. */
 	if (!skb_ext_add(skb, SKB_EXT_SEC_PATH))
 		return ERR_PTR(-ENOMEM);
 	xo = xfrm_offload(skb);
-	first = lower_32_bits(xac_esp_seq(xo, skb));
+	place = lower_32_bits(xac_esp_seq(xo, skb)) - xo->seq.low;
 	xo->flags |= XFRM_GSO_SEGMENT;
 
 	__skb_pull(skb, header);
@@ -375,7 +382,7 @@ struct sk_buff *xac_esp_gso_segment(const struct xac_esp_family *fam,
 	if (IS_ERR(segs))
 		return segs;
 
-	err = xac_gso_prepare(x, segs, offset, first, reserved, hardware);
+	err = xac_gso_prepare(x, segs, offset, place, hardware);
 	if (!err && xo->flags & XFRM_XMIT)
 		err = xac_gso_hand_over(x, segs, offset);
 	if (err) {
@@ -395,6 +402,28 @@ static void xac_gso_find_esp(const struct xfrm_state *x, struct sk_buff *skb)
 		skb->transport_header = skb->network_header +
 			xac_esp_family(x->props.family)->header_len;
 	__skb_pull(skb, skb_transport_offset(skb));
+}
+
+/**
+ * xac_esp_train_data - bytes that the segments of a train carry together
+ * @train: the train, with the inner transport header where TCP or UDP begins
+ *
+ * Return: that; not above 0 for what is no train.
+ */
+int xac_esp_train_data(const struct sk_buff *train)
+{
+	const struct skb_shared_info *shinfo = skb_shinfo(train);
+	int begin = skb_inner_transport_offset(train);
+	int header = sizeof(struct udphdr);
+
+	if (shinfo->gso_size == GSO_BY_FRAGS)
+		return 0;
+	if (shinfo->gso_type & (SKB_GSO_TCPV4 | SKB_GSO_TCPV6))
+		header = begin >= 0 && (int)skb_headlen(train) >=
+				       begin + (int)sizeof(struct tcphdr) ?
+			 inner_tcp_hdrlen(train) : sizeof(struct tcphdr);
+
+	return (int)train->len - begin - header;
 }
 
 /**
@@ -421,7 +450,7 @@ static unsigned int xac_esp_len(const struct xfrm_state *x,
 {
 	struct crypto_aead *aead = x->data;
 
-	payload = max(payload, xo->status);
+	payload = max_t(unsigned int, payload, xac_esp_tfc(xo));
 
 	return xac_esp_header_len(aead) + payload +
 	       xac_esp_trailer_len(aead, payload);
@@ -439,19 +468,15 @@ unsigned int xac_esp_train_len(const struct xfrm_state *x,
 {
 	const struct skb_shared_info *shinfo = skb_shinfo(train);
 	const struct xfrm_offload *xo = xfrm_offload(train);
-	int inner = skb_inner_transport_offset(train);
-	int payload = skb_transport_offset(train) + xac_esp_header_len(x->data);
-	unsigned int before, headers = sizeof(struct udphdr);
-
-	if (shinfo->gso_type & (SKB_GSO_TCPV4 | SKB_GSO_TCPV6) &&
-	    skb_headlen(train) >= inner + sizeof(struct tcphdr))
-		headers = inner_tcp_hdrlen(train);
-	headers += inner - payload;
-	before = (shinfo->gso_segs - 1) * shinfo->gso_size;
+	unsigned int before = (shinfo->gso_segs - 1) * shinfo->gso_size;
+	unsigned int data = xac_esp_train_data(train);
+	/* What each segment has of the train's payload in front of its data. */
+	unsigned int headers = train->len - skb_transport_offset(train) -
+			       xac_esp_header_len(x->data) - data;
 
 	return (shinfo->gso_segs - 1) *
 	       xac_esp_len(x, xo, headers + shinfo->gso_size) +
-	       xac_esp_len(x, xo, train->len - payload - before);
+	       xac_esp_len(x, xo, headers + data - before);
 }
 
 /**

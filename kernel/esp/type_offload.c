@@ -44,24 +44,25 @@ bool xac_esp_in_hardware(const struct xfrm_state *x,
 /*
  * Payloads are made so long, to hide how long they are (traffic flow
  * confidentiality, RFC 4303, section 2.7), where that fits the path: which is
- * known while the packet has its bundle. Of @status, a packet that is sent has
- * no use.
+ * known while the packet has its bundle.
+ *
+ * Return: the length, or 0.
  */
-static void xac_esp_tfc_decide(struct xfrm_state *x, struct sk_buff *skb)
+static u16 xac_esp_tfc_decide(struct xfrm_state *x, const struct sk_buff *skb)
 {
 	const struct xfrm_dst *xdst = (struct xfrm_dst *)skb_dst(skb);
 	u32 path = xdst->child_mtu_cached;
 	u32 mtu = xfrm_state_mtu(x, path);
 
 	/* For a path below the overhead some kernels say less than nothing. */
-	xfrm_offload(skb)->status = mtu < path ? min(x->tfcpad, mtu) : 0;
+	return mtu < path ? min3(x->tfcpad, mtu, (u32)U16_MAX) : 0;
 }
 
 /* Zeros to be put behind the payload, which is all of the packet. */
 static unsigned int xac_esp_tfc_len(const struct sk_buff *skb,
 				    const struct xfrm_offload *xo)
 {
-	return xo->status > skb->len ? xo->status - skb->len : 0;
+	return xac_esp_tfc(xo) > skb->len ? xac_esp_tfc(xo) - skb->len : 0;
 }
 
 /*
@@ -78,38 +79,73 @@ static void xac_esp_measure_beet(const struct xfrm_state *x,
 }
 
 /*
+ * A train from an untrusted source (virtio, tap) is counted only when it is cut:
+ * the core has reserved no numbers for it. Where the lower half would end within
+ * the train there are none, and it will be dropped.
+ */
+static void xac_esp_reserve(struct xfrm_state *x, struct sk_buff *skb)
+{
+	struct skb_shared_info *shinfo = skb_shinfo(skb);
+	struct xfrm_offload *xo = xfrm_offload(skb);
+	int data = xac_esp_train_data(skb), n;
+	u32 *number;
+
+	if (data <= 0)
+		return;
+	n = DIV_ROUND_UP(data, shinfo->gso_size);
+	if (n > U16_MAX)
+		return;
+
+	spin_lock_bh(&x->lock);
+	number = x->replay_esn ? &x->replay_esn->oseq : &x->replay.oseq;
+	if (*number <= U32_MAX - n) {
+		xo->seq.low = *number + 1;
+		xo->seq.hi = x->props.flags & XFRM_STATE_ESN ?
+			     x->replay_esn->oseq_hi : 0;
+		*number += n;
+		shinfo->gso_segs = n;
+	}
+	spin_unlock_bh(&x->lock);
+}
+
+/*
  * The packet, or train, gets its ESP header; whatever depends on its length
  * comes when it is sent. The core has put the MAC header to where the last of
  * the outer headers says what is next: extension headers may be among them.
  */
 static void xac_esp_encap(struct xfrm_state *x, struct sk_buff *skb)
 {
+	struct xfrm_offload *xo = xfrm_offload(skb);
 	u8 proto = *skb_mac_header(skb);
 	struct ip_esp_hdr *esph;
 
 	if (x->outer_mode.encap == XFRM_MODE_BEET && skb_is_gso(skb))
 		xac_esp_measure_beet(x, skb, proto);
+	if (skb_is_gso(skb) && !skb_shinfo(skb)->gso_segs)
+		xac_esp_reserve(x, skb);
 
 	skb_push(skb, -skb_network_offset(skb));
 	*skb_mac_header(skb) = IPPROTO_ESP;
 
 	esph = ip_esp_hdr(skb);
 	esph->spi = x->id.spi;
-	esph->seq_no = htonl(XFRM_SKB_CB(skb)->seq.output.low);
+	esph->seq_no = htonl(xo->seq.low);
 
-	xfrm_offload(skb)->proto = proto;
-	if (x->tfcpad)
-		xac_esp_tfc_decide(x, skb);
+	xo->proto = proto;
+	/* Of how many numbers there are nobody can be asked later. */
+	xac_esp_note(xo, x->tfcpad ? xac_esp_tfc_decide(x, skb) : 0,
+		     skb_shinfo(skb)->gso_segs);
 }
 
 /**
  * xac_esp_seq - the sequence number of a packet
  * @xo: what is noted of it: of a segment, the number of its train's first
- * @skb: the packet; a segment has the lower half of its number in its ESP header
+ * @skb: the packet; a segment has its place in the train in gso_segs, which
+ * only trains have a use for, and who edits packets does not come to. One that is
+ * a train itself has the number of its own first in the ESP header
  *
- * A segment that is a train itself has that of its own first. Nothing counts
- * here: a copy of a packet, be it made before or after it was cut, is to be
- * the same to the cipher.
+ * Nothing counts here: a copy of a packet, be it made before or after it was
+ * cut, is to be the same to the cipher.
  */
 u64 xac_esp_seq(const struct xfrm_offload *xo, const struct sk_buff *skb)
 {
@@ -117,8 +153,22 @@ u64 xac_esp_seq(const struct xfrm_offload *xo, const struct sk_buff *skb)
 
 	if (!(xo->flags & XFRM_GSO_SEGMENT))
 		return seq;
+	if (!skb_is_gso(skb))
+		return seq + skb_shinfo(skb)->gso_segs;
 
 	return seq + (u32)(ntohl(ip_esp_hdr(skb)->seq_no) - xo->seq.low);
+}
+
+/* It is in the header; the packet owns its memory. Of a train it is the first. */
+static u64 xac_esp_put_seq(const struct xfrm_offload *xo, struct sk_buff *skb)
+{
+	u64 seq = xac_esp_seq(xo, skb);
+
+	ip_esp_hdr(skb)->seq_no = htonl(lower_32_bits(seq));
+	if (xo->flags & XFRM_GSO_SEGMENT && !skb_is_gso(skb))
+		skb_shinfo(skb)->gso_segs = 0;
+
+	return seq;
 }
 
 static int xac_esp_add_trailer(struct crypto_aead *aead, struct sk_buff *skb,
@@ -139,13 +189,12 @@ static int xac_esp_add_trailer(struct crypto_aead *aead, struct sk_buff *skb,
 	return 0;
 }
 
-/* Of a train it is the first number. Data is then at the outer header. */
+/* Data is then at the outer header. */
 static u64 xac_esp_add_number(const struct xfrm_state *x, struct sk_buff *skb,
 			      struct xfrm_offload *xo)
 {
-	u64 seq = xac_esp_seq(xo, skb);
+	u64 seq = xac_esp_put_seq(xo, skb);
 
-	ip_esp_hdr(skb)->seq_no = htonl(lower_32_bits(seq));
 	skb_push(skb, -skb_network_offset(skb));
 	xac_esp_family(x->props.family)->set_length(skb);
 
@@ -165,6 +214,9 @@ static int xac_esp_hand_over(struct sk_buff *skb, u64 seq)
 	if (!skb_ext_add(skb, SKB_EXT_SEC_PATH))
 		return -ENOMEM;
 	xo = xfrm_offload(skb);
+	/* A part of a train is one of its own from now on. */
+	if (xo->flags & XFRM_GSO_SEGMENT)
+		xac_esp_note(xo, xac_esp_tfc(xo), skb_shinfo(skb)->gso_segs);
 	xo->flags |= XFRM_XMIT;
 	xo->seq.low = lower_32_bits(seq);
 	xo->seq.hi = upper_32_bits(seq);
@@ -187,7 +239,7 @@ int xac_esp_hand_over_segment(struct xfrm_state *x, struct sk_buff *skb)
 
 	err = xac_esp_add_trailer(x->data, skb, xo);
 
-	return err ?: xac_esp_hand_over(skb, xac_esp_seq(xo, skb));
+	return err ?: xac_esp_hand_over(skb, xac_esp_put_seq(xo, skb));
 }
 
 /*
@@ -270,6 +322,9 @@ static int xac_esp_xmit(struct xfrm_state *x, struct sk_buff *skb,
 		return -EINVAL;
 
 	if (xac_esp_in_hardware(x, skb->dev, features)) {
+		if (skb_is_gso(skb) &&
+		    skb_shinfo(skb)->gso_segs > xac_esp_reserved(xo))
+			return -EINVAL;
 		/* A device that segments adds the trailers itself. */
 		err = skb_is_gso(skb) ? 0 :
 					xac_esp_add_trailer(x->data, skb, xo);

@@ -8,6 +8,7 @@
 #include <linux/if_vlan.h>
 #include <net/checksum.h>
 #include <net/esp.h>
+#include <net/sch_generic.h>
 
 #include "compat/gso.h"
 #include "compat/kunit.h"
@@ -18,32 +19,13 @@
 /* A packet that is to be overtaken does not wait longer for it. */
 #define XAC_NIC_HOLD	msecs_to_jiffies(20)
 
-/*
- * Consumes the packet, or train.
- *
- * @packets: it is, or will be so many
- * @bytes: of so many bytes
- */
-static void xac_nic_to_lower(struct xac_nic *nic, struct net_device *lower,
-			     struct sk_buff *skb, unsigned int packets,
-			     unsigned int bytes)
-{
-	int ret;
-
-	skb->dev = lower;
-	ret = dev_queue_xmit(skb);
-	if (net_xmit_eval(ret) == 0)
-		dev_sw_netstats_tx_add(nic->dev, packets, bytes);
-	else
-		DEV_STATS_ADD(nic->dev, tx_dropped, packets);
-}
-
 /* Consumes the packet. */
 static void xac_nic_to_wire(struct xac_nic *nic, struct sk_buff *skb)
 {
 	struct net_device *lower = rcu_dereference(nic->lower);
 	struct xac_nic *peer = rcu_dereference(nic->peer);
 	unsigned int len = skb->len;
+	int ret;
 
 	if (peer && netif_running(peer->dev)) {
 		dev_sw_netstats_tx_add(nic->dev, 1, len);
@@ -58,7 +40,12 @@ static void xac_nic_to_wire(struct xac_nic *nic, struct sk_buff *skb)
 		return;
 	}
 
-	xac_nic_to_lower(nic, lower, skb, 1, len);
+	skb->dev = lower;
+	ret = dev_queue_xmit(skb);
+	if (net_xmit_eval(ret) == 0)
+		dev_sw_netstats_tx_add(nic->dev, 1, len);
+	else
+		DEV_STATS_INC(nic->dev, tx_dropped);
 }
 
 static void xac_nic_release(struct xac_nic *nic)
@@ -282,26 +269,53 @@ static void xac_nic_seal_train(struct xac_nic *nic, struct xfrm_state *x,
 	}
 }
 
-/*
- * Need a train not be cut here? Below is the kernel, which has a train cut and
- * encrypted by the engine when it leaves the queue of the device there, and the
- * segments sent all at once. Only where there is no queue and the cipher is
- * behind with another packet, that would send it in plaintext.
- */
-VISIBLE_IF_KUNIT bool xac_nic_leaves_whole(const struct xac_nic *nic)
+/* A queue that packets might wait in; context: RCU, bottom halves off. */
+static bool xac_nic_has_queue(const struct net_device *lower)
 {
-	return rcu_access_pointer(nic->lower) &&
-	       !READ_ONCE(nic->faults.reorder) &&
-	       skb_queue_empty(&this_cpu_ptr(&softnet_data)->xfrm_backlog);
+	const struct netdev_queue *txq = netdev_get_tx_queue(lower, 0);
+
+	return rcu_dereference_bh(txq->qdisc)->enqueue;
 }
 
-/* A train goes to the lower device as it is. Consumes it. */
-static void xac_nic_send_train(struct xac_nic *nic, struct xfrm_state *x,
-			       struct sk_buff *train)
+/**
+ * xac_nic_whole_by - the lower device, if a train need not be cut here
+ * @nic: the device
+ * @train: the train
+ *
+ * Below is the kernel, which has a train cut and encrypted by the engine when it
+ * is sent by the device there, and passes the segments on all at once. Not so
+ * if the train would wait in a queue, holding the SA, for one CPU after another
+ * to encrypt what it finds there; nor while packets that are encrypted wait for
+ * a device: then the kernel sends one without a queue in plaintext.
+ *
+ * Context: bottom halves off, RCU.
+ * Return: that, or NULL.
+ */
+VISIBLE_IF_KUNIT struct net_device *
+xac_nic_whole_by(const struct xac_nic *nic, const struct sk_buff *train)
+{
+	struct net_device *lower = rcu_dereference(nic->lower);
+
+	if (!lower || READ_ONCE(nic->faults.reorder) ||
+	    !skb_queue_empty(&this_cpu_ptr(&softnet_data)->xfrm_backlog) ||
+	    xac_nic_has_queue(lower) || xac_esp_train_data(train) <= 0)
+		return NULL;
+
+	return lower;
+}
+
+/*
+ * A train goes to the lower device as it is. Consumes it. If nothing is left to
+ * send, because the cipher has all of it or it was dropped there, and is counted
+ * there, the kernel answers -ENOMEM: nothing is wrong here.
+ */
+static void xac_nic_send_train(struct xac_nic *nic, struct net_device *lower,
+			       struct xfrm_state *x, struct sk_buff *train)
 {
 	unsigned int packets = skb_shinfo(train)->gso_segs;
 	unsigned int headers = skb_transport_offset(train);
 	unsigned int bytes = xac_esp_train_len(x, train);
+	int ret;
 
 	if (xac_esp_take_back(train)) {
 		xac_nic_tx_drop(nic, train, XAC_NIC_TX_FAILED);
@@ -309,14 +323,20 @@ static void xac_nic_send_train(struct xac_nic *nic, struct xfrm_state *x,
 	}
 
 	xac_nic_count_done(nic, XAC_NIC_TX_PKTS, packets, bytes);
-	xac_nic_to_lower(nic, rcu_dereference(nic->lower), train, packets,
-			 bytes + packets * headers);
+	bytes += packets * headers;
+	train->dev = lower;
+	ret = dev_queue_xmit(train);
+	if (net_xmit_eval(ret) == 0 || ret == -ENOMEM)
+		dev_sw_netstats_tx_add(nic->dev, packets, bytes);
+	else
+		DEV_STATS_ADD(nic->dev, tx_dropped, packets);
 	xac_nic_release(nic);
 }
 
 static void xac_nic_transmit(struct xac_nic *nic, struct sk_buff *skb)
 {
 	const struct xfrm_offload *xo = xfrm_offload(skb);
+	struct net_device *lower;
 	struct xfrm_state *x;
 
 	if (!xo) {
@@ -332,12 +352,17 @@ static void xac_nic_transmit(struct xac_nic *nic, struct sk_buff *skb)
 	}
 
 	x = xfrm_input_state(skb);
-	if (!xac_nic_has_sa(nic, x))
+	if (!xac_nic_has_sa(nic, x)) {
 		xac_nic_tx_drop(nic, skb, XAC_NIC_TX_NO_SA);
-	else if (!skb_is_gso(skb))
+		return;
+	}
+	if (!skb_is_gso(skb)) {
 		xac_nic_seal(nic, x, skb, xo);
-	else if (xac_nic_leaves_whole(nic))
-		xac_nic_send_train(nic, x, skb);
+		return;
+	}
+	lower = xac_nic_whole_by(nic, skb);
+	if (lower)
+		xac_nic_send_train(nic, lower, x, skb);
 	else
 		xac_nic_seal_train(nic, x, skb);
 }
