@@ -194,6 +194,7 @@ static void last_is_forgotten(struct kunit *test)
 	struct xfrm_state *x[3];
 	struct xk_sa sa = sa_in;
 	int i, err;
+	s64 epoch;
 
 	for (i = 0; i < 2; i++) {
 		x[i] = sa_of_nic(n, &sa, &err);
@@ -209,7 +210,10 @@ static void last_is_forgotten(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, x[2], found(n, &to4, XK_SPI_IN + 1, AF_INET));
 	KUNIT_EXPECT_PTR_EQ(test, x[1], found(n, &to4, XK_SPI_IN, AF_INET));
 
+	/* Only with a sanitizer is it seen that memory is used which is free. */
+	epoch = atomic64_read(&n->nic->epoch);
 	sa_gone(x[1]);
+	KUNIT_EXPECT_GT(test, (s64)atomic64_read(&n->nic->epoch), epoch);
 	rcu_barrier();
 	KUNIT_EXPECT_PTR_EQ(test, x[0], found(n, &to4, XK_SPI_IN, AF_INET));
 	xac_nic_sa_lose(n->nic, htonl(XK_SPI_IN));
