@@ -656,7 +656,7 @@ static void untrusted_trains(struct kunit *test)
 		KUNIT_ASSERT_NOT_NULL(test, train);
 		/* As a newer kernel does in front of a device. */
 		skb_shinfo(train)->gso_segs = segments_of(&train4);
-		if (n > U32_MAX - segments_of(&train4)) {
+		if (n > U32_MAX - segments_of(&train4) && !x->replay_esn) {
 			expect_error(test, train, -EINVAL);
 			xk_sa_free(x);
 			continue;
@@ -676,6 +676,111 @@ static void untrusted_trains(struct kunit *test)
 							 x->replay.oseq);
 		xk_sa_free(x);
 	}
+}
+
+/* A train without an end does not use up the SA. */
+static void untrusted_train_of_bytes(struct kunit *test)
+{
+	struct xk_world *w = test->priv;
+	struct xfrm_state *x = sa_out(w, AF_INET, AF_INET, XFRM_MODE_TUNNEL,
+				      false);
+	struct sk_buff *train = xk_train(&train4);
+
+	KUNIT_ASSERT_NOT_NULL(test, x);
+	KUNIT_ASSERT_NOT_NULL(test, train);
+	skb_shinfo(train)->gso_type |= SKB_GSO_DODGY;
+	skb_shinfo(train)->gso_size = 2;
+	train->ignore_df = 1;
+	skb_shinfo(train)->gso_segs = 0;
+	xk_watch(train);
+	train = xk_output(w, x, train);
+	KUNIT_ASSERT_NOT_NULL(test, train);
+	KUNIT_EXPECT_EQ(test, x->replay.oseq, 0);
+	expect_error(test, train, -EINVAL);
+	xk_sa_free(x);
+}
+
+/*
+ * What the core cuts, because it was in a tunnel already, has one security path,
+ * in which each packet's number is written.
+ */
+static void trains_in_another_tunnel(struct kunit *test)
+{
+	struct xk_world *w = test->priv;
+	struct xfrm_state *x = sa_out(w, AF_INET, AF_INET, XFRM_MODE_TUNNEL,
+				      true);
+	struct sk_buff *train = xk_train(&train4), *segs, *skb, *next;
+	unsigned int n = 0;
+
+	KUNIT_ASSERT_NOT_NULL(test, x);
+	KUNIT_ASSERT_NOT_NULL(test, train);
+	skb_set_inner_protocol(train, htons(ETH_P_IP));
+	segs = xk_output(w, x, train);
+	KUNIT_EXPECT_EQ(test, xk_list_len(segs), segments_of(&train4));
+	skb_list_walk_safe(segs, skb, next) {
+		skb_mark_not_on_list(skb);
+		skb = xk_validate(skb);
+		KUNIT_EXPECT_NOT_NULL(test, skb);
+		if (!skb)
+			continue;
+		KUNIT_EXPECT_EQ(test, ntohl(ip_esp_hdr(skb)->seq_no), ++n);
+		KUNIT_EXPECT_EQ(test, xk_opened_by_kernel(x, skb, n),
+				IPPROTO_IPIP);
+		kfree_skb(skb);
+	}
+	xk_settle();
+	KUNIT_EXPECT_EQ(test, refcount_read(&x->refcnt), 1);
+	xk_sa_free(x);
+}
+
+static void as_a_fragment(struct sk_buff *skb)
+{
+	ip_hdr(skb)->frag_off = htons(IP_MF);
+}
+
+static void with_another_spi(struct sk_buff *skb)
+{
+	ip_esp_hdr(skb)->spi ^= htonl(1);
+}
+
+static void without_a_place(struct sk_buff *skb)
+{
+	skb_shinfo(skb)->gso_segs = 0;
+}
+
+/* What has a packet's security path, but is not the packet, is not encrypted. */
+static void parts_of_packets(struct kunit *test)
+{
+	static void (* const changes[])(struct sk_buff *skb) = {
+		as_a_fragment, with_another_spi, without_a_place,
+	};
+	struct xk_world *w = test->priv;
+	struct xfrm_state *x = sa_out(w, AF_INET, AF_INET, XFRM_MODE_TUNNEL,
+				      false);
+	struct sk_buff *train, *segs, *rest;
+	unsigned long errors;
+	size_t i;
+
+	KUNIT_ASSERT_NOT_NULL(test, x);
+	for (i = 0; i < ARRAY_SIZE(changes); i++) {
+		train = under_way(w, x, &train4);
+		KUNIT_ASSERT_NOT_NULL(test, train);
+		segs = xk_segment(train);
+		KUNIT_ASSERT_EQ(test, PTR_ERR_OR_ZERO(segs), 0);
+		consume_skb(train);
+		rest = segs->next;
+		skb_mark_not_on_list(segs);
+		skb_set_transport_header(segs, sizeof(struct iphdr));
+		changes[i](segs);
+		errors = xk_mib(w->net, LINUX_MIB_XFRMOUTSTATEPROTOERROR);
+		KUNIT_EXPECT_NULL(test, xk_validate(segs));
+		KUNIT_EXPECT_EQ(test, errors + 1,
+				xk_mib(w->net,
+				       LINUX_MIB_XFRMOUTSTATEPROTOERROR));
+		kfree_skb_list(rest);
+	}
+	KUNIT_EXPECT_EQ(test, refcount_read(&x->refcnt), 1);
+	xk_sa_free(x);
 }
 
 static void more_segments_than_numbers(struct kunit *test)
@@ -962,6 +1067,9 @@ static struct kunit_case gso_cases[] = {
 	KUNIT_CASE(segments_of_one_length),
 	KUNIT_CASE(extension_headers_in_front),
 	KUNIT_CASE(untrusted_trains),
+	KUNIT_CASE(untrusted_train_of_bytes),
+	KUNIT_CASE(trains_in_another_tunnel),
+	KUNIT_CASE(parts_of_packets),
 	KUNIT_CASE(more_segments_than_numbers),
 	KUNIT_CASE(not_a_train_of_esp),
 	KUNIT_CASE(impossible_trains),

@@ -240,11 +240,12 @@ struct xk_bundle {
 	struct dst_entry child;
 };
 
-static struct sk_buff *xk_caught;
+static struct sk_buff *xk_caught, **xk_caught_last;
 
 static int xk_catch(struct net *net, struct sock *sk, struct sk_buff *skb)
 {
-	xk_caught = skb;
+	*xk_caught_last = skb;
+	xk_caught_last = &skb->next;
 
 	return 0;
 }
@@ -277,7 +278,8 @@ static struct dst_ops *xk_ops(unsigned short family)
  * @x: the SA
  * @skb: the packet or train, data at its IP header; consumed
  *
- * Return: what is to be sent, data at the outer header, or NULL.
+ * Return: what is to be sent, data at the outer header, or NULL; a list, if the
+ * core has cut it.
  */
 struct sk_buff *xk_output(struct xk_world *w, struct xfrm_state *x,
 			  struct sk_buff *skb)
@@ -304,13 +306,14 @@ struct sk_buff *xk_output(struct xk_world *w, struct xfrm_state *x,
 	skb_dst_set(skb, dst);
 
 	xk_caught = NULL;
+	xk_caught_last = &xk_caught;
 	local_bh_disable();
 	rcu_read_lock();
 	xfrm_output(NULL, skb);
 	rcu_read_unlock();
 	local_bh_enable();
-	skb = xk_caught;
-	if (skb) {
+	*xk_caught_last = NULL;
+	for (skb = xk_caught; skb; skb = skb->next) {
 		skb_dst_drop(skb);
 		skb->dev = w->lower;
 		skb_reset_mac_header(skb);
@@ -319,7 +322,7 @@ struct sk_buff *xk_output(struct xk_world *w, struct xfrm_state *x,
 	netdev_put(child->dev, &child->dev_tracker);
 	kfree(bundle);
 
-	return skb;
+	return xk_caught;
 }
 
 /**

@@ -288,7 +288,7 @@ static int xac_gso_prepare(struct xfrm_state *x, struct sk_buff *segs,
 			esph->seq_no = htonl(xo->seq.low + place);
 			place += shinfo->gso_segs;
 		} else {
-			shinfo->gso_segs = place++;
+			shinfo->gso_segs = ++place;
 		}
 		if (place > xac_esp_reserved(xo))
 			return -EINVAL;
@@ -414,11 +414,14 @@ int xac_esp_train_data(const struct sk_buff *train)
 {
 	const struct skb_shared_info *shinfo = skb_shinfo(train);
 	int begin = skb_inner_transport_offset(train);
-	int header = sizeof(struct udphdr);
+	int header = 0;
 
 	if (shinfo->gso_size == GSO_BY_FRAGS)
 		return 0;
-	if (shinfo->gso_type & (SKB_GSO_TCPV4 | SKB_GSO_TCPV6))
+	/* (Fragments of UDP have its header as data.) */
+	if (shinfo->gso_type & SKB_GSO_UDP_L4)
+		header = sizeof(struct udphdr);
+	else if (shinfo->gso_type & (SKB_GSO_TCPV4 | SKB_GSO_TCPV6))
 		header = begin >= 0 && (int)skb_headlen(train) >=
 				       begin + (int)sizeof(struct tcphdr) ?
 			 inner_tcp_hdrlen(train) : sizeof(struct tcphdr);

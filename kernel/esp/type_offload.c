@@ -79,57 +79,87 @@ static void xac_esp_measure_beet(const struct xfrm_state *x,
 }
 
 /*
+ * The next @n sequence numbers are taken. The SA is locked.
+ *
+ * Return: the first, or 0: there are not so many left.
+ */
+static u64 xac_esp_take_numbers(struct xfrm_state *x, unsigned int n)
+{
+	u32 *low = x->replay_esn ? &x->replay_esn->oseq : &x->replay.oseq;
+	u64 last = *low;
+
+	if (x->props.flags & XFRM_STATE_ESN)
+		last |= (u64)x->replay_esn->oseq_hi << 32;
+	else if (last + n > U32_MAX)
+		return 0;
+
+	*low = lower_32_bits(last + n);
+	if (x->props.flags & XFRM_STATE_ESN)
+		x->replay_esn->oseq_hi = upper_32_bits(last + n);
+
+	return last + 1;
+}
+
+/* More segments than this has no honest train: a guest is not to use up an SA. */
+#define XAC_UNTRUSTED_MAX	2048
+
+/*
  * A train from an untrusted source (virtio, tap) is counted only when it is cut:
- * the core has reserved no numbers for it. Where the lower half would end within
- * the train there are none, and it will be dropped.
+ * the core has reserved no numbers for it. One that gets none here will be
+ * dropped.
  */
 static void xac_esp_reserve(struct xfrm_state *x, struct sk_buff *skb)
 {
 	struct skb_shared_info *shinfo = skb_shinfo(skb);
 	struct xfrm_offload *xo = xfrm_offload(skb);
 	int data = xac_esp_train_data(skb), n;
-	u32 *number;
+	u64 seq;
 
 	if (data <= 0)
 		return;
 	n = DIV_ROUND_UP(data, shinfo->gso_size);
-	if (n > U16_MAX)
+	if (n > XAC_UNTRUSTED_MAX)
 		return;
 
 	spin_lock_bh(&x->lock);
-	number = x->replay_esn ? &x->replay_esn->oseq : &x->replay.oseq;
-	if (*number <= U32_MAX - n) {
-		xo->seq.low = *number + 1;
-		xo->seq.hi = x->props.flags & XFRM_STATE_ESN ?
-			     x->replay_esn->oseq_hi : 0;
-		*number += n;
-		shinfo->gso_segs = n;
-	}
+	seq = xac_esp_take_numbers(x, n);
 	spin_unlock_bh(&x->lock);
+	if (!seq)
+		return;
+	xo->seq.low = lower_32_bits(seq);
+	xo->seq.hi = upper_32_bits(seq);
+	shinfo->gso_segs = n;
 }
 
 /*
  * The packet, or train, gets its ESP header; whatever depends on its length
  * comes when it is sent. The core has put the MAC header to where the last of
  * the outer headers says what is next: extension headers may be among them.
+ *
+ * What the core has cut already, because it was in another tunnel, shares its
+ * security path and with it the number, which the next packet changes: this one
+ * gets its own, or no SPI, and xac_esp_xmit() refuses it.
  */
 static void xac_esp_encap(struct xfrm_state *x, struct sk_buff *skb)
 {
+	bool own = skb_ext_add(skb, SKB_EXT_SEC_PATH);
 	struct xfrm_offload *xo = xfrm_offload(skb);
 	u8 proto = *skb_mac_header(skb);
 	struct ip_esp_hdr *esph;
 
 	if (x->outer_mode.encap == XFRM_MODE_BEET && skb_is_gso(skb))
 		xac_esp_measure_beet(x, skb, proto);
-	if (skb_is_gso(skb) && !skb_shinfo(skb)->gso_segs)
+	if (own && skb_is_gso(skb) && !skb_shinfo(skb)->gso_segs)
 		xac_esp_reserve(x, skb);
 
 	skb_push(skb, -skb_network_offset(skb));
 	*skb_mac_header(skb) = IPPROTO_ESP;
 
 	esph = ip_esp_hdr(skb);
-	esph->spi = x->id.spi;
+	esph->spi = own ? x->id.spi : 0;
 	esph->seq_no = htonl(xo->seq.low);
+	if (!own)
+		return;
 
 	xo->proto = proto;
 	/* Of how many numbers there are nobody can be asked later. */
@@ -140,9 +170,9 @@ static void xac_esp_encap(struct xfrm_state *x, struct sk_buff *skb)
 /**
  * xac_esp_seq - the sequence number of a packet
  * @xo: what is noted of it: of a segment, the number of its train's first
- * @skb: the packet; a segment has its place in the train in gso_segs, which
- * only trains have a use for, and who edits packets does not come to. One that is
- * a train itself has the number of its own first in the ESP header
+ * @skb: the packet; a segment has its place in the train, from 1 on, in gso_segs,
+ * which only trains have a use for, and who edits packets does not come to. One
+ * that is a train itself has the number of its own first in the ESP header
  *
  * Nothing counts here: a copy of a packet, be it made before or after it was
  * cut, is to be the same to the cipher.
@@ -154,21 +184,30 @@ u64 xac_esp_seq(const struct xfrm_offload *xo, const struct sk_buff *skb)
 	if (!(xo->flags & XFRM_GSO_SEGMENT))
 		return seq;
 	if (!skb_is_gso(skb))
-		return seq + skb_shinfo(skb)->gso_segs;
+		return seq + skb_shinfo(skb)->gso_segs - 1;
 
 	return seq + (u32)(ntohl(ip_esp_hdr(skb)->seq_no) - xo->seq.low);
 }
 
-/* It is in the header; the packet owns its memory. Of a train it is the first. */
-static u64 xac_esp_put_seq(const struct xfrm_offload *xo, struct sk_buff *skb)
+/*
+ * It is in the header; the packet owns its memory. Of a train it is the first.
+ *
+ * Return: 0 or -EINVAL: what looks like a segment is none, but a part of one.
+ */
+static int xac_esp_put_seq(const struct xfrm_offload *xo, struct sk_buff *skb,
+			   u64 *seq)
 {
-	u64 seq = xac_esp_seq(xo, skb);
+	bool segment = xo->flags & XFRM_GSO_SEGMENT && !skb_is_gso(skb);
 
-	ip_esp_hdr(skb)->seq_no = htonl(lower_32_bits(seq));
-	if (xo->flags & XFRM_GSO_SEGMENT && !skb_is_gso(skb))
+	if (segment && !skb_shinfo(skb)->gso_segs)
+		return -EINVAL;
+
+	*seq = xac_esp_seq(xo, skb);
+	ip_esp_hdr(skb)->seq_no = htonl(lower_32_bits(*seq));
+	if (segment)
 		skb_shinfo(skb)->gso_segs = 0;
 
-	return seq;
+	return 0;
 }
 
 static int xac_esp_add_trailer(struct crypto_aead *aead, struct sk_buff *skb,
@@ -190,15 +229,17 @@ static int xac_esp_add_trailer(struct crypto_aead *aead, struct sk_buff *skb,
 }
 
 /* Data is then at the outer header. */
-static u64 xac_esp_add_number(const struct xfrm_state *x, struct sk_buff *skb,
-			      struct xfrm_offload *xo)
+static int xac_esp_add_number(const struct xfrm_state *x, struct sk_buff *skb,
+			      struct xfrm_offload *xo, u64 *seq)
 {
-	u64 seq = xac_esp_put_seq(xo, skb);
+	int err = xac_esp_put_seq(xo, skb, seq);
 
+	if (err)
+		return err;
 	skb_push(skb, -skb_network_offset(skb));
 	xac_esp_family(x->props.family)->set_length(skb);
 
-	return seq;
+	return 0;
 }
 
 /*
@@ -235,11 +276,14 @@ static int xac_esp_hand_over(struct sk_buff *skb, u64 seq)
 int xac_esp_hand_over_segment(struct xfrm_state *x, struct sk_buff *skb)
 {
 	struct xfrm_offload *xo = xfrm_offload(skb);
+	u64 seq;
 	int err;
 
 	err = xac_esp_add_trailer(x->data, skb, xo);
+	if (!err)
+		err = xac_esp_put_seq(xo, skb, &seq);
 
-	return err ?: xac_esp_hand_over(skb, xac_esp_put_seq(xo, skb));
+	return err ?: xac_esp_hand_over(skb, seq);
 }
 
 /*
@@ -296,15 +340,31 @@ int xac_esp_complete(struct xfrm_state *x, struct sk_buff *skb,
 	int err;
 
 	err = xac_esp_add_trailer(aead, skb, xo);
+	if (!err)
+		err = xac_esp_add_number(x, skb, xo, &seq);
 	if (err)
 		return err;
-	seq = xac_esp_add_number(x, skb, xo);
 
 	err = xac_esp_seal(x, skb, seq, late);
 	if (err && err != -EINPROGRESS && segment)
 		err = xac_esp_spoil(x, skb);
 
 	return err;
+}
+
+/*
+ * The packet, or train, is the one that xac_esp_encap() has seen: no fragment of
+ * it, which has its security path, too.
+ */
+static bool xac_esp_is_whole(const struct xfrm_state *x,
+			     const struct sk_buff *skb)
+{
+	if (ip_esp_hdr(skb)->spi != x->id.spi)
+		return false;
+
+	return x->props.family == AF_INET6 ?
+	       ipv6_hdr(skb)->nexthdr != NEXTHDR_FRAGMENT :
+	       !ip_is_fragment(ip_hdr(skb));
 }
 
 /*
@@ -318,20 +378,21 @@ static int xac_esp_xmit(struct xfrm_state *x, struct sk_buff *skb,
 	u64 seq;
 	int err;
 
-	if (!xo)
+	if (!xo || !xac_esp_is_whole(x, skb))
 		return -EINVAL;
 
 	if (xac_esp_in_hardware(x, skb->dev, features)) {
 		if (skb_is_gso(skb) &&
-		    skb_shinfo(skb)->gso_segs > xac_esp_reserved(xo))
+		    (!skb_shinfo(skb)->gso_segs ||
+		     skb_shinfo(skb)->gso_segs > xac_esp_reserved(xo)))
 			return -EINVAL;
 		/* A device that segments adds the trailers itself. */
 		err = skb_is_gso(skb) ? 0 :
 					xac_esp_add_trailer(x->data, skb, xo);
 		if (err)
 			return err;
-		seq = xac_esp_add_number(x, skb, xo);
-		return xac_esp_hand_over(skb, seq);
+		err = xac_esp_add_number(x, skb, xo, &seq);
+		return err ?: xac_esp_hand_over(skb, seq);
 	}
 
 	xo->flags |= CRYPTO_FALLBACK;
