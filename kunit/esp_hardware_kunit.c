@@ -177,11 +177,16 @@ static void shared_packet_stays_as_it_is(struct kunit *test)
 /* --- trains --- */
 
 /* The segments of a train, as the device gets them. */
-static struct sk_buff *cut_and_sent(struct kunit *test, struct xfrm_state *x)
+static struct sk_buff *cut_and_sent(struct kunit *test, struct xfrm_state *x,
+				    bool untrusted)
 {
 	struct sk_buff *train = xk_train(&train4), *segs;
 
 	KUNIT_ASSERT_NOT_NULL(test, train);
+	if (untrusted) {
+		skb_shinfo(train)->gso_type |= SKB_GSO_DODGY;
+		skb_shinfo(train)->gso_segs = 0;
+	}
 	train = xk_output(test->priv, x, train);
 	KUNIT_ASSERT_NOT_NULL(test, train);
 	segs = xk_segment(train);
@@ -193,17 +198,17 @@ static struct sk_buff *cut_and_sent(struct kunit *test, struct xfrm_state *x)
 	return segs;
 }
 
-/* The device cannot cut: each segment is a packet as above, with its number. */
-static void segments_for_the_device(struct kunit *test)
+/* Each segment is a packet as above, with its number. */
+static void expect_segments(struct kunit *test, netdev_features_t features,
+			    bool untrusted)
 {
-	const netdev_features_t features = NETIF_F_HW_ESP;
 	struct xfrm_state *x = sa_of_device(test, XFRM_MODE_TUNNEL, AF_INET,
 					    features);
 	struct sk_buff *skb, *next;
 	u32 seq = 1;
 
 	KUNIT_ASSERT_NOT_NULL(test, x);
-	skb_list_walk_safe(cut_and_sent(test, x), skb, next) {
+	skb_list_walk_safe(cut_and_sent(test, x, untrusted), skb, next) {
 		skb_mark_not_on_list(skb);
 		KUNIT_EXPECT_TRUE(test, handed_over(skb, x));
 		KUNIT_EXPECT_TRUE(test, length_good(skb));
@@ -218,6 +223,15 @@ static void segments_for_the_device(struct kunit *test)
 	sa_gone(test, x, features);
 }
 
+/* The device cannot cut, or not what an untrusted source has made. */
+static void segments_for_the_device(struct kunit *test)
+{
+	expect_segments(test, NETIF_F_HW_ESP, false);
+	expect_segments(test, NETIF_F_HW_ESP, true);
+	expect_segments(test, NETIF_F_HW_ESP | NETIF_F_GSO_ESP | NETIF_F_TSO |
+			      NETIF_F_HW_CSUM | NETIF_F_SG, true);
+}
+
 /* The checksum within is left to a device that does it behind encryption. */
 static void device_sums_up(struct kunit *test)
 {
@@ -229,7 +243,7 @@ static void device_sums_up(struct kunit *test)
 	struct sk_buff *segs, *skb;
 
 	KUNIT_ASSERT_NOT_NULL(test, x);
-	segs = cut_and_sent(test, x);
+	segs = cut_and_sent(test, x, false);
 	for (skb = segs; skb; skb = skb->next) {
 		KUNIT_EXPECT_TRUE(test, handed_over(skb, x));
 		KUNIT_EXPECT_TRUE(test, skb->ip_summed == CHECKSUM_PARTIAL);
