@@ -80,7 +80,7 @@ struct xac_esp_family {
  */
 static inline void xac_esp_note(struct xfrm_offload *xo, u16 tfc, u16 reserved)
 {
-	xo->status = reserved << 16 | tfc;
+	xo->status = (u32)reserved << 16 | tfc;
 }
 
 static inline u16 xac_esp_tfc(const struct xfrm_offload *xo)
