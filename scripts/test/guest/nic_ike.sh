@@ -23,11 +23,7 @@ skip_without_python nic_ike
 
 two_hosts
 nic_on A
-# The kernel loads and tests the cipher with its first SA.
-sa_pair
-for ns in "$A" "$B"; do
-	must ip -n "$ns" xfrm state flush
-done
+load_cipher
 xfrm_link A link=nic0
 xfrm_link B
 serve "$B"

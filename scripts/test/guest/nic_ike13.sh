@@ -85,11 +85,7 @@ refused_while_busy()
 
 two_hosts
 nic_on A
-# The kernel loads and tests the cipher with its first SA.
-sa_pair
-for ns in "$A" "$B"; do
-	must ip -n "$ns" xfrm state flush
-done
+load_cipher
 best=crypto
 takes_packet && best=packet
 if takes_inbound; then

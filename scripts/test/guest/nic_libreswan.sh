@@ -108,11 +108,7 @@ works()
 
 two_hosts
 nic_on A
-# The kernel loads and tests the cipher with its first SA.
-sa_pair
-for ns in "$A" "$B"; do
-	must ip -n "$ns" xfrm state flush
-done
+load_cipher
 main=plain other=
 takes_inbound && main=link other=plain
 serve "$B"

@@ -71,6 +71,16 @@ inner_way()
 	inner_routes "$@"
 }
 
+# load_cipher: the kernel loads and tests it with its first SA, which a daemon is not to wait for
+load_cipher()
+{
+	local ns
+	sa_pair
+	for ns in "$A" "$B"; do
+		must ip -n "$ns" xfrm state flush
+	done
+}
+
 # takes_inbound: does this kernel give a device, A's nic0, an inbound SA with an if_id?
 # Newer ones refuse.
 takes_inbound()
